@@ -1,5 +1,6 @@
 # Haystack's image. What seldom changes is made first: compilers, packages of the lock, the compiled data plane, then Haystack's own Python.
-# A change of Python code alone makes the last of these anew, in seconds. The image itself is Python, one library and one folder.
+# A change of Python code alone makes the last of these anew, in seconds. The image itself has no more of the base than what they need to run:
+# no shell and no package manager (docs/decisions/0024-no-more-than-what-runs.md).
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS compilers
@@ -23,7 +24,16 @@ RUN /opt/build/bin/python setup.py --quiet build_ext --inplace --parallel "$(npr
     && find haystack/_fast -name 'testing.*.so' -delete \
     && find haystack/_fast -name '*.so' -exec strip --strip-unneeded {} +
 
+FROM packages AS root
+COPY --from=data-plane /src/haystack/_fast /src/compiled
+COPY requirements/root requirements/
+RUN groupadd --gid 65532 haystack \
+    && useradd --uid 65532 --gid haystack --no-create-home --home-dir /var/lib/haystack --shell /usr/sbin/nologin haystack \
+    && install --directory --owner haystack --group root --mode 0775 /var/lib/haystack \
+    && requirements/root /image /opt/haystack /src/compiled
+
 FROM packages AS own
+COPY --from=root /image/var/lib/dpkg/status.d /src/status.d
 COPY requirements/sbom requirements/
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY haystack haystack
@@ -33,18 +43,12 @@ RUN HAYSTACK_COMPILED=1 /opt/build/bin/python setup.py --quiet bdist_wheel --dis
 COPY --from=data-plane /src/haystack/_fast /src/compiled
 RUN cd /src/compiled && find . -name '*.so' -exec cp --parents {} /out/opt/haystack/lib/python*/site-packages/haystack/_fast/ \; \
     && /opt/haystack/bin/python -m compileall -q --invalidation-mode unchecked-hash -s /out /out/opt/haystack/lib \
-    && mkdir -p /out/opt/haystack/share && /opt/haystack/bin/python /src/requirements/sbom /src/packages.json /out > /tmp/sbom \
+    && mkdir -p /out/opt/haystack/share && /opt/haystack/bin/python /src/requirements/sbom /src/packages.json /out /src/status.d > /tmp/sbom \
     && mv /tmp/sbom /out/opt/haystack/share/sbom.cdx.json
 
-FROM ${BASE}
-RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-14 \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/log/apt /var/log/dpkg.log \
-    && groupadd --gid 65532 haystack \
-    && useradd --uid 65532 --gid haystack --no-create-home --home-dir /var/lib/haystack --shell /usr/sbin/nologin haystack \
-    && install --directory --owner haystack --group root --mode 0775 /var/lib/haystack
-COPY --from=packages /opt/haystack /opt/haystack
-COPY --from=own /out/ /
-ENV PATH=/opt/haystack/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+FROM scratch
+COPY --from=root /image /
+ENV PATH=/opt/haystack/bin:/usr/local/bin:/usr/bin LANG=C.UTF-8 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 EXPOSE 22 53/udp 53/tcp 80 443 8080
 VOLUME /var/lib/haystack
 STOPSIGNAL SIGTERM
@@ -53,6 +57,9 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["hay
 # others are the user haystack (docs/privileges.md). `--user haystack --group-add GROUP` has none of root's.
 ENTRYPOINT ["haystack"]
 CMD ["run"]
+COPY --from=packages /opt/haystack /opt/haystack
+COPY --from=own /out/ /
+ARG BASE
 ARG VERSION=0.1.0
 ARG REVISION=
 ARG CREATED=
@@ -60,7 +67,7 @@ LABEL haystack.enable="false" \
       org.opencontainers.image.title="haystack" \
       org.opencontainers.image.description="A name for every container, and HTTP balanced over them" \
       org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.base.name="python:3.11-slim" \
+      org.opencontainers.image.base.name="${BASE}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"

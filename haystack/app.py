@@ -47,7 +47,7 @@ from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub, logged
 from haystack.operator.door import Operator
 from haystack.proxy.lending import DNS_TCP, DNS_UDP, ROTATION
-from haystack.proxy.spawn import Newborn
+from haystack.proxy.spawn import WorkerProcess
 from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
 from haystack.settings.settings import Settings
@@ -62,7 +62,7 @@ from haystack.views.state import State
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
 CERTIFICATES = "certificates"  # the name of the tasks that have them made
 ACTIVATION = "see docs/systemd.md for names, ports and addresses"
-Born = list[Newborn] | tuple[()]
+Processes = list[WorkerProcess] | tuple[()]
 log = structlog.get_logger("haystack")
 
 
@@ -75,10 +75,10 @@ class WorkersError(Exception):
 
 
 class App:
-    """One running Haystack. Made and run on the event loop's thread. old: the one that it is to replace; born: processes for workers."""
+    """One running Haystack. Made and run on the event loop's thread. old: the one that it is to replace; processes: for workers."""
 
     def __init__(
-        self, settings: Settings, sources: Sequence[Provider], folder: Path, old: Predecessor | None = None, born: Born = ()
+        self, settings: Settings, sources: Sequence[Provider], folder: Path, old: Predecessor | None = None, processes: Processes = ()
     ) -> None:
         self.settings, self.sources, self.old = settings, sources, old
         self.sockets = Sockets(old.sockets if old else (), activation.handed(os.environ))
@@ -88,7 +88,7 @@ class App:
         rooms = descriptors.control(descriptors.raised(), settings.workers, len(sources))
         self.health = self.registry.watcher = Monitor(self.registry.refresh, looks=rooms.looks, probes=rooms.probes, note=note)
         instance = (old.instance if old else "") or new_instance()
-        self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance, born)
+        self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance, processes)
         self.dns = DnsService(settings, self.registry.snapshot, self.proxy.tell, early=old is None, questions=rooms.questions)
         self.tls = self.proxy.tls = TlsService(settings, self.proxy.tell, *((old.ticket_keys, old.ticket_age) if old else ()))
         self.trust = Trust(self.proxy.trust, self.health.reseal)

@@ -32,9 +32,16 @@ def duplicates(listings: Mapping[str, Listing]) -> list[Found]:
     for source, listing in listings.items() if len(listings) > 1 else ():
         twice = [c.id for c in listing.containers if first.setdefault(c.id, source) != source]
         if twice:
-            text = f"{len(twice)} containers that {first[twice[0]]} lists too, {twice[0][:12]} first: listed once"
-            problems.append((source, Problem(subject="duplicates", message=text)))
+            problems.append((source, Problem(subject="duplicates", message=_twice(twice, first[twice[0]], listing, listings))))
     return problems
+
+
+def _twice(ids: list[str], other: str, listing: Listing, listings: Mapping[str, Listing]) -> str:
+    """Of an engine that is named twice, no more than that: a number would make each container that comes or goes a new problem."""
+    engine, there = listing.engine, listings[other].engine
+    if engine is not None and there is not None and engine.id == there.id:
+        return f"it leads to the engine of {other}, too: its containers are listed once"
+    return f"{len(ids)} containers that {other} lists too, {ids[0][:12]} first: listed once"
 
 
 def engines(listings: Mapping[str, Listing]) -> dict[str, Engine]:

@@ -95,10 +95,10 @@ def run(settings: Settings, *, replace: bool = False, keeper: Keeper | None = No
         except OSError as error:
             complain(f"discovery can't be started: {error.strerror or error}")
             return 1
-    with ahead.begun(settings, replace=replace) as born:
+    with ahead.begun(settings, replace=replace) as processes:
         from haystack.command_line import running  # noqa: PLC0415 - `--version` and a bad flag need none of it, and workers start meanwhile
 
-        return running.main(settings, demo=False, replace=replace, born=born, **_apart(keeper))
+        return running.main(settings, demo=False, replace=replace, processes=processes, **_apart(keeper))
 
 
 def _apart(keeper: Keeper | None) -> dict[str, Any]:
@@ -111,10 +111,10 @@ def demo(settings: Settings) -> int:
     used = choice.demo_settings(settings)
     checks.refuse(used)
     told(settings, used)
-    with ahead.begun(used) as born:
+    with ahead.begun(used) as processes:
         from haystack.command_line import running  # noqa: PLC0415 - as above
 
-        return running.main(used, demo=True, born=born)
+        return running.main(used, demo=True, processes=processes)
 
 
 def told(asked: Settings, used: Settings) -> Settings:

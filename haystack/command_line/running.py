@@ -11,7 +11,7 @@ from functools import partial
 
 import uvloop
 
-from haystack.app import App, Born, PortError, WorkersError
+from haystack.app import App, PortError, Processes, WorkersError
 from haystack.discovery import providers
 from haystack.discovery.apart.remote import Apart, NoDiscoveryError
 from haystack.discovery.provider import Provider
@@ -29,7 +29,7 @@ from haystack.startup.keeper import Keeper
 Watched = Callable[[], Sequence[Provider]]
 
 
-async def serve(settings: Settings, watched: Watched, *, replace: bool = False, born: Born = ()) -> None:
+async def serve(settings: Settings, watched: Watched, *, replace: bool = False, processes: Processes = ()) -> None:
     """Run one Haystack from start to stop. Raises PortError, WorkersError, ReplaceError and NoDiscoveryError."""
     old = None
     if replace:
@@ -41,22 +41,22 @@ async def serve(settings: Settings, watched: Watched, *, replace: bool = False, 
     sources = watched()
     with socket_folder.folder() as folder:
         try:
-            await App(settings, sources, folder, old, born).run()
+            await App(settings, sources, folder, old, processes).run()
         finally:
             if old is not None:
                 old.close()
 
 
-def main(settings: Settings, *, demo: bool, replace: bool = False, keeper: Keeper | None = None, born: Born = ()) -> int:
+def main(settings: Settings, *, demo: bool, replace: bool = False, keeper: Keeper | None = None, processes: Processes = ()) -> int:
     """Run until told to stop; the status to exit with, once startup/ahead.py has begun.
 
-    keeper: who watches engines, in processes of their own; None: this one does; born: processes for workers.
+    keeper: who watches engines, in processes of their own; None: this one does; processes: for workers, started ahead.
     """
     garbage.seldom()
     share()
     watched = Apart(keeper.channel, keeper).sources if keeper else partial(providers, settings, demo=demo)
     try:
-        uvloop.run(serve(settings, watched, replace=replace, born=born))
+        uvloop.run(serve(settings, watched, replace=replace, processes=processes))
     except (PortError, WorkersError, ReplaceError, NoDiscoveryError, socket_folder.FolderError) as error:
         kept = "nothing was replaced: " if isinstance(error, ReplaceError) else ""  # the old one serves on
         sys.stderr.write(f"haystack: {kept}{error}\n")

@@ -29,7 +29,10 @@ def placed(found: Found, around: Surroundings, others: Mapping[str, Found]) -> C
     """The container with its chosen address and related problems. others: by id, for one that shares another's network stack."""
     container = _chosen_of(found, around, others)
     remote = around.here.remote
-    return container if not (remote or container.published) else replace(container, remote=remote, published=_published(container, around))
+    if not (remote or container.published):
+        return container
+    elsewhere = _published(container, around) if remote or found.task else ()
+    return replace(container, remote=remote, published=elsewhere)
 
 
 def _chosen_of(found: Found, around: Surroundings, others: Mapping[str, Found]) -> Container:
@@ -47,12 +50,13 @@ def _chosen_of(found: Found, around: Surroundings, others: Mapping[str, Found]) 
 
 
 def _published(container: Container, around: Surroundings) -> tuple[Published, ...]:
-    """The published addresses of its ports, for a container on another host. One on Haystack's own host needs none.
+    """The published addresses of its ports, for a container on another host, or a task of a Swarm.
 
+    Another container on Haystack's own host needs none: Haystack can join its network.
     A port that is bound to all IPv4 or all IPv6 addresses is used at its engine's address, if that is of the same family. A port that is
     bound to a loopback address is only for its own host.
     """
-    if not around.here.remote or container.network == "host":
+    if container.network == "host":
         return ()
     found: dict[tuple[int, str], Published] = {}
     engine = around.engine_address

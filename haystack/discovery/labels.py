@@ -26,7 +26,7 @@ from haystack.settings import balance
 
 ITSELF = "haystack.itself"  # on Haystack's own image: such a container is never registered
 LONGEST = 190  # characters of haystack.name
-NEVER_SWITCHED = ("h2", "h3", "tls", "ssl")  # names begin so; a worker drops them, too (_fast/exchange/upgrade.pyx)
+NEVER_SWITCHED = ("h2", "h3", "tls", "ssl")  # names begin so; a worker drops them, too (_fast/http1/upgrade.pyx)
 HTTPS = ("on", "off", "redirect", "passthrough")
 INTRODUCTIONS = {"off": 0, "v1": 1, "v2": 2}  # versions of the PROXY header
 

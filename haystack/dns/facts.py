@@ -20,7 +20,7 @@ from haystack.model.records import Container
 from haystack.model.snapshot import RawRecord
 
 OWN = "own"
-"""In place of an address in Facts.a and Facts.aaaa: Haystack's own, as the asker reaches it."""
+"""In place of an address in Facts.a: Haystack's own, as the asker reaches it."""
 
 NOTHING: Mapping[Any, None] = MappingProxyType({})
 KINDS = ("own", "hosts", "srv", "ptr", "rank", "public", "records")
@@ -115,11 +115,6 @@ class Facts:
     def a(self) -> dict[str, None]:
         """The IPv4 addresses for most askers, OWN first."""
         return dict.fromkeys(((OWN,) if self.own else ()) + tuple(h.v4 for h in self.hosts if h.v4))
-
-    @property
-    def aaaa(self) -> dict[str, None]:
-        """The IPv6 addresses for most askers, OWN first."""
-        return dict.fromkeys(((OWN,) if self.own else ()) + tuple(h.v6 for h in self.hosts if h.v6))
 
 
 Held = Callable[[bytes], Facts | None]

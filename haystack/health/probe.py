@@ -73,7 +73,7 @@ class State(Record, frozen=True, kw_only=True):
     """What a probe has shown. up None: nothing yet, it is new. Times are seconds of a clock that only grows.
 
     row: answers in a row that speak against `up`; told: the last answer in words; at: when it came; since: when the first look was
-    taken; why: why it is down, as of when it went down or of the last other trouble.
+    taken; why: why it is down, as of when it went down or of the last other trouble; trouble: that answer in words.
     """
 
     up: bool | None = None
@@ -82,6 +82,7 @@ class State(Record, frozen=True, kw_only=True):
     at: float = 0.0
     since: float = 0.0
     why: str = ""
+    trouble: str = ""
 
 
 def of(options: Options, endpoint: Endpoint) -> Probe | None:
@@ -140,10 +141,10 @@ def heard(state: State, probe: Probe, now: float, told: str, *, good: bool) -> S
     row = 0 if good == state.up else state.row + 1
     new = replace(state, row=row, told=told, at=now)
     if state.up:
-        return replace(new, up=False, row=0, why=f"{told}, {row} in a row") if row >= probe.fall else new
+        return replace(new, up=False, row=0, why=f"{told}, {row} in a row", trouble=told) if row >= probe.fall else new
     if row >= probe.rise:
-        return replace(new, up=True, row=0, why="")
-    return new if good or state.why.startswith(told) else replace(new, why=told)
+        return replace(new, up=True, row=0, why="", trouble="")
+    return new if good or state.trouble == told else replace(new, why=told, trouble=told)
 
 
 def _first(state: State, told: str, now: float, *, good: bool) -> State:
@@ -151,7 +152,7 @@ def _first(state: State, told: str, now: float, *, good: bool) -> State:
     new = replace(state, told=told, at=now)
     if good:
         return replace(new, up=True)
-    return replace(new, up=False, why=told) if admission_times.overdue(now - state.since) else new
+    return replace(new, up=False, why=told, trouble=told) if admission_times.overdue(now - state.since) else new
 
 
 def pause(state: State, probe: Probe, now: float) -> float:

@@ -37,4 +37,4 @@ def probe_of(arrivals: Arrivals, container: Container, endpoint: Endpoint) -> Pr
 
 def is_doubtful(container: Container) -> bool:
     """Whether it has to show itself although it ran before: its address may lead to another one, or nowhere."""
-    return container.obstacle is not None and (container.obstacle.certain or container.remote)
+    return container.obstacle is not None and (container.obstacle.certain or container.remote or bool(container.published))

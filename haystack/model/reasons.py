@@ -8,6 +8,7 @@ from haystack.model.overrides import told
 from haystack.model.services import Cause, Endpoint
 
 HAPPENED = frozenset({Cause.STOPPING, Cause.GONE, Cause.EJECTED, Cause.SILENT})  # what is told is a moment; else it is a state that lasts
+KILL = "kill "  # and a signal: why a container stops, as its engine tells it
 UNITS = ((86400.0, 3600.0, "d"), (3600.0, 60.0, "h"), (60.0, 1.0, "min"))  # seconds in each, and in the next smaller one
 
 
@@ -37,10 +38,16 @@ def _since(cause: Cause, time: str) -> str:
 
 
 def cause(endpoint: Endpoint) -> str:
-    """Why one is out, as the log says what has happened: ``killed with SIGTERM``, ``unhealthy``."""
+    """Why one is out, as the log says what has happened: ``killed with SIGTERM``, ``its task is to shut down``, ``unhealthy``."""
     if endpoint.cause is Cause.STOPPING:
-        return f"killed with {endpoint.reason.rpartition(' ')[2]}"
+        told = endpoint.reason.removeprefix("draining: ")
+        return f"killed with {signal}" if (signal := signal_of(told)) else told
     return endpoint.reason.removeprefix("health ")
+
+
+def signal_of(state_reason: str) -> str:
+    """The signal that a container was sent, by the reason why it stops; empty: it is for another one."""
+    return state_reason.removeprefix(KILL) if state_reason.startswith(KILL) else ""
 
 
 def span(seconds: float) -> str:

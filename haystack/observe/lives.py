@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from haystack.loop.turns import Turns
-from haystack.model import naming
+from haystack.model import naming, reasons
 from haystack.model.records import STOPPING, Container, Departure
 from haystack.model.snapshot import Snapshot
 from haystack.observe.journal import Note
@@ -82,8 +82,9 @@ class Lives:
             self._tell("health.changed", new, f"is {new.health} by its health check", detail=said)
 
     def _kill(self, container: Container) -> None:
-        signal = container.state_reason.rpartition(" ")[2]
-        self._tell("container.killed", container, f"was sent {signal}", at=container.since)
+        signal = reasons.signal_of(container.state_reason)
+        told = f"was sent {signal}" if signal else f"was told to stop: {container.state_reason}"
+        self._tell("container.killed", container, told, at=container.since)
 
     def _end(self, old: Container | None, end: Departure) -> None:
         """It ended: the signal before that, where that had not been seen yet."""

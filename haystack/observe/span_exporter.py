@@ -22,6 +22,7 @@ from haystack.settings import otel
 
 LIMIT = 16 << 20  # bytes that may wait: some 12,000 exchanges
 BATCH = 1 << 19  # bytes of spans in one message to the collector, unless one span has more: proxies before them often take 1 MB (nginx)
+BLOCKS = 1 << 16  # blocks that may wait: each takes some hundred bytes beside its spans
 LARGEST = 2 << 20  # bytes of what a worker's tick brings: its own room (_fast/log/otlp_span.pyx)
 EACH = 2  # spans of an exchange at most
 DELAY = 1.0  # seconds for which the first of them waits for others
@@ -103,7 +104,7 @@ class SpanExporter:
             for part, of in shares:
                 self._waiting.append((part, of))
                 self._bytes += len(part)
-            while self._bytes > self._limit and len(self._waiting) > max(1, len(shares)):
+            while (self._bytes > self._limit or len(self._waiting) > BLOCKS) and len(self._waiting) > max(1, len(shares)):
                 self._lose(self._taken()[1])
             self._changed.notify()
 

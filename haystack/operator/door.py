@@ -80,7 +80,6 @@ class Operator:
         self._audit = Audit(note, lambda: registry.snapshot)
         self._clock, self._steady = clock, steady
         self._stored: tuple[Override, ...] | None = ()  # what the file holds
-        self._unstored: tuple[Override, ...] = ()  # what it could not be made to hold, and that was told
         self._writing = asyncio.Lock()
         self._changed = asyncio.Event()  # for `run`: one ends earlier than it looks next
         self._next = math.inf  # when that is, Unix seconds

@@ -16,15 +16,15 @@ log = structlog.get_logger("haystack.proxy")
 
 async def end(slot: Slot) -> None:
     """End the worker of this slot, unless a debugger holds it."""
-    born, known = slot.born, heartbeat.state_of(slot.pid)
-    if born is None or not born.alive:
+    worker, known = slot.worker, heartbeat.state_of(slot.pid)
+    if worker is None or not worker.alive:
         return
     if known.get("state") == heartbeat.TRACED:
         log.warning("worker.held", reason="no heartbeat: a debugger has stopped it", slot=slot.slot, pid=slot.pid)
         return
-    born.process.send_signal(signal.SIGUSR1)
+    worker.process.send_signal(signal.SIGUSR1)
     await asyncio.sleep(STACK_SECONDS)  # nothing tells when it has written; it takes less than a millisecond, or never comes
     figures = {"connections": slot.connections, "exchanges": slot.exchanges}
-    log.error("worker.hung", slot=slot.slot, pid=slot.pid, was=slot.state, **known, **figures, stack=born.told())
-    if born.alive:
-        born.process.kill()
+    log.error("worker.hung", slot=slot.slot, pid=slot.pid, was=slot.state, **known, **figures, stack=worker.told())
+    if worker.alive:
+        worker.process.kill()

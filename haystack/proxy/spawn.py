@@ -25,7 +25,7 @@ END_SECONDS = 0.005  # between two looks whether a process that is to end has en
 log = structlog.get_logger("haystack.proxy")
 
 
-class Newborn:
+class WorkerProcess:
     """A process that waits for its sockets. sock: our end of its channel; stack: the file in which it tells where it is, when asked."""
 
     def __init__(self, process: subprocess.Popen[bytes], sock: socket.socket, stack: int) -> None:
@@ -70,7 +70,7 @@ class Newborn:
         await self.end()
 
 
-def spawn(account: Account | None = None) -> Newborn:
+def spawn(account: Account | None = None) -> WorkerProcess:
     """Start a process, which goes on as this user. Raises OSError."""
     stack = os.memfd_create("worker stack", 0)
     mine, theirs = socket.socketpair()
@@ -88,23 +88,23 @@ def spawn(account: Account | None = None) -> Newborn:
         mine.close()
         os.close(stack)
         raise
-    return Newborn(process, mine, stack)
+    return WorkerProcess(process, mine, stack)
 
 
-class Nursery:
+class Spares:
     """Keeps one process ready, from the first `refill` on.
 
-    account: as whom all of them run; None: as this process does. born: some that were started ahead; who is taken is taken out.
+    account: as whom all of them run; None: as this process does. processes: some that were started ahead; who is taken is taken out.
     """
 
-    def __init__(self, account: Account | None = None, born: list[Newborn] | tuple[()] = ()) -> None:
+    def __init__(self, account: Account | None = None, processes: list[WorkerProcess] | tuple[()] = ()) -> None:
         self._account = account
-        self._born = born
-        self._spare: Newborn | None = None
+        self._processes = processes
+        self._spare: WorkerProcess | None = None
         self._filling: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def take(self) -> Newborn:
+    async def take(self) -> WorkerProcess:
         """A process for a worker: one that was started ahead, else the spare, else one that starts now. Raises OSError."""
         while (ready := self._waiting()) is not None:
             if ready.alive:
@@ -112,9 +112,9 @@ class Nursery:
             await ready.discard()
         return spawn(self._account)
 
-    def _waiting(self) -> Newborn | None:
-        if self._born:
-            return self._born.pop()
+    def _waiting(self) -> WorkerProcess | None:
+        if self._processes:
+            return self._processes.pop()
         spare, self._spare = self._spare, None
         return spare
 

@@ -24,7 +24,7 @@ from haystack.proxy import account, heartbeat, ipc, worker_life, worker_setup
 from haystack.proxy.counters import Asked, Counts
 from haystack.proxy.inquiries import Inquiries
 from haystack.proxy.readers import Readers
-from haystack.proxy.spawn import Newborn, Nursery
+from haystack.proxy.spawn import Spares, WorkerProcess
 from haystack.proxy.traffic import Traffic
 from haystack.proxy.worker_setup import Dns, Welcomes
 from haystack.proxy.worker_slot import Slot
@@ -43,7 +43,7 @@ log = structlog.get_logger("haystack.proxy")
 class Supervisor:
     """All workers. admin_socket: where requests to Haystack itself go, on so many connections a worker (0: any). Counts only grow.
 
-    instance: of via.py; born: processes that wait already.
+    instance: of via.py; processes: those that wait for work already.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Supervisor:
         admin_socket: str,
         admin_connections: int = 0,
         instance: str = "",
-        born: list[Newborn] | tuple[()] = (),
+        processes: list[WorkerProcess] | tuple[()] = (),
     ) -> None:
         self._instance = instance
         self._settings = settings
@@ -66,9 +66,9 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._hold = False
         self.account = account.account()
-        self._nursery = Nursery(self.account, born)
+        self._spares = Spares(self.account, processes)
         self._lives = worker_life.Lives(
-            self._nursery, self._stopping, greet=self._greet, take=self._take, died=self._died,
+            self._spares, self._stopping, greet=self._greet, take=self._take, died=self._died,
             gone=lambda slot: self.traffic.gauges.forget(slot.slot),
         )  # fmt: skip
         self._served = False
@@ -116,7 +116,7 @@ class Supervisor:
             async with asyncio.timeout(START_SECONDS):
                 await asyncio.gather(*(slot.settled.wait() for slot in self.workers))
         self._watch = asyncio.create_task(self._look(), name="workers' pulse")
-        self._nursery.refill()
+        self._spares.refill()
         return all(slot.state == "serving" for slot in self.workers)
 
     def open(self) -> None:
@@ -204,7 +204,7 @@ class Supervisor:
             await asyncio.gather(*late, return_exceptions=True)
         if self._watch is not None:
             self._watch.cancel()
-        await self._nursery.close()
+        await self._spares.close()
 
     def _send_away(self, slot: Slot) -> None:
         if self._farewell is not None and slot.channel is not None:
@@ -267,7 +267,7 @@ class Supervisor:
                     slot.settled.set()
                     self.readers.note("worker.started", f"worker {slot.slot}", "takes requests")
                     if self._watch is not None:
-                        self._nursery.refill()
+                        self._spares.refill()
             case ipc.Counts():
                 self._count(slot, message)
             case DnsCounts():

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import structlog
 
 from haystack.proxy import heartbeat, hung_worker, ipc
-from haystack.proxy.spawn import Nursery
+from haystack.proxy.spawn import Spares
 from haystack.proxy.worker_slot import Slot
 
 STEADY_SECONDS = 1.0  # a worker that lived for so long is no one that can't start: the next one comes at once
@@ -22,14 +22,14 @@ log = structlog.get_logger("haystack.proxy")
 
 
 class Lives:
-    """nursery: has processes; stopping: is set when none is to be replaced any more.
+    """spares: has processes; stopping: is set when none is to be replaced any more.
 
     greet: tells a process that begins all that it has to know; take: hears what it says; gone: it has ended; died: it was not to.
     """
 
     def __init__(
         self,
-        nursery: Nursery,
+        spares: Spares,
         stopping: asyncio.Event,
         *,
         greet: Callable[[Slot, ipc.Channel], None],
@@ -37,7 +37,7 @@ class Lives:
         gone: Callable[[Slot], None],
         died: Callable[[Slot], None],
     ) -> None:
-        self._nursery, self._stopping = nursery, stopping
+        self._spares, self._stopping = spares, stopping
         self._greet, self._take, self._gone, self._died = greet, take, gone, died
 
     async def keep(self, slot: Slot) -> None:
@@ -71,13 +71,13 @@ class Lives:
 
     async def _run(self, slot: Slot) -> None:
         """One life of a worker, from its start to its end."""
-        slot.born = None
-        born = slot.born = await self._nursery.take()
-        slot.pid, slot.state, slot.pulse = born.process.pid, "starting", heartbeat.Pulse()
-        slot.channel = ipc.Channel(born.sock, ipc.MAX_UP)
+        slot.worker = None
+        worker = slot.worker = await self._spares.take()
+        slot.pid, slot.state, slot.pulse = worker.process.pid, "starting", heartbeat.Pulse()
+        slot.channel = ipc.Channel(worker.sock, ipc.MAX_UP)
         slot.forget()
         try:
-            born.lend(slot.sockets)
+            worker.lend(slot.sockets)
             await slot.channel.open()
             self._greet(slot, slot.channel)
             async for message in slot.channel.messages():
@@ -85,13 +85,13 @@ class Lives:
                     self._take(slot, slot.channel, message)
                 except Exception as error:
                     log.exception("worker.report_failed", slot=slot.slot, pid=slot.pid, error=str(error))
-            await born.ended()
+            await worker.ended()
         finally:
             slot.state = "dead"
             self._gone(slot)
             slot.channel.close()
             slot.channel = None
-            await born.end()
+            await worker.end()
 
 
 async def look(slot: Slot) -> None:

@@ -16,7 +16,7 @@ from haystack.proxy import ipc
 from haystack.proxy.counters import Asked, Place
 from haystack.proxy.heartbeat import Pulse
 from haystack.proxy.lending import Descriptor
-from haystack.proxy.spawn import Newborn
+from haystack.proxy.spawn import WorkerProcess
 
 HOPELESS = 3
 WINDOW = 60.0  # seconds in which deaths of workers that had served are told
@@ -52,7 +52,7 @@ class Slot:
         self.members: dict[int, tuple[Asked, Place]] = {}  # what to count its requests under, by member
         self.dns_before = self.dns_now = dns_counts.NOTHING  # of processes that have ended, and of the one there is
         self.channel: ipc.Channel | None = None
-        self.born: Newborn | None = None
+        self.worker: WorkerProcess | None = None
         self.pulse = Pulse()
         self.started = 0.0  # of the loop's clock, the process that it has now
         self.settled = asyncio.Event()  # it serves, or none of them ever will
@@ -101,4 +101,4 @@ class Slot:
     @property
     def status(self) -> int | None:
         """How its process ended; None where it runs, or there was none."""
-        return self.born.process.poll() if self.born is not None else None
+        return self.worker.process.poll() if self.worker is not None else None

@@ -11,8 +11,6 @@ from haystack._fast.net.client_certificates import ClientAuthorities
 from haystack._fast.net.tls_server import Credential, TlsServer
 from haystack.tls.messages import ClientCas, TicketKeys, TlsPart
 
-OF_TLS = (TlsPart, TicketKeys, ClientCas)
-
 
 class WorkerTls:
     """least: the oldest version of TLS; on_error: told of certificates that OpenSSL does not take.
@@ -29,7 +27,7 @@ class WorkerTls:
         self._held: dict[str, Credential] = {}
 
     def take(self, message: TlsPart | TicketKeys | ClientCas) -> None:
-        """Take in a message of OF_TLS."""
+        """Take in one message."""
         if self.server is None:
             return
         if isinstance(message, TicketKeys):

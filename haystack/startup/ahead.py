@@ -10,26 +10,26 @@ from collections.abc import Iterator
 
 from haystack.observe import logs
 from haystack.proxy import account
-from haystack.proxy.spawn import Newborn, spawn
+from haystack.proxy.spawn import WorkerProcess, spawn
 from haystack.settings.settings import Settings
 from haystack.startup import checks, unprivileged
 
 
 @contextlib.contextmanager
-def begun(settings: Settings, *, replace: bool = False) -> Iterator[list[Newborn]]:
+def begun(settings: Settings, *, replace: bool = False) -> Iterator[list[WorkerProcess]]:
     """The workers' processes, to be taken out by who has work for them; those that are left at the end are ended.
 
     replace: another Haystack is to be replaced. Then there are none yet: it, of an older version perhaps, is root and trusts nobody else.
     """
     logs.configure(settings.log_level, settings.log_format)
     checks.tell(settings)
-    born: list[Newborn] = []
+    processes: list[WorkerProcess] = []
     if not replace:
         unprivileged.go_on(settings)
         with contextlib.suppress(OSError):  # the supervisor tries again, and tells
-            born.extend(spawn(account.account()) for _ in range(settings.workers))  # those that have begun stay where the next can't
+            processes.extend(spawn(account.account()) for _ in range(settings.workers))  # those that have begun stay where the next can't
     try:
-        yield born
+        yield processes
     finally:
-        for each in born:
+        for each in processes:
             each.drop()

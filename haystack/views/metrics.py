@@ -24,12 +24,11 @@ from haystack.proxy.traffic import ENDS, PEERS
 from haystack.tls.certificate import Certificate
 from haystack.tls.store import Certificates
 from haystack.views import dns_metrics, process_metrics, traffic_metrics
-from haystack.views.exposition import CONTENT_TYPES, END, OPENMETRICS, TEXT, Family, generated
+from haystack.views.exposition import END, OPENMETRICS, TEXT, Family, generated
 from haystack.views.pieces import ColumnPieces, Columns, Encoded, Pieces
 from haystack.views.state import State, word_of
 from haystack.views.traffic_metrics import labels
 
-CONTENT_TYPE = CONTENT_TYPES[TEXT]
 REQUESTS = Family("haystack_requests_total", "counter", "Requests by the name asked for and the endpoint that answered, with its address.")
 CERTIFICATES = Family("haystack_certificate_not_after_seconds", "gauge", "Unix time at which a certificate expires, by its first name.")
 Count = tuple[Asked, Place, int]

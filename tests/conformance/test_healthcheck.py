@@ -103,7 +103,7 @@ def test_one_that_hangs_is_not_well(origin: Origin) -> None:
         assert "does not answer within" in said
 
 
-def test_it_imports_little(tmp_path: Path) -> None:
+def test_healthcheck_imports_little(tmp_path: Path) -> None:
     """It runs every ten seconds beside who serves."""
     code = "import sys; from haystack.cli import main; main(['healthcheck']); print(*sys.modules)"
     environment = {"HAYSTACK_STATE_DIR": str(tmp_path)}

@@ -77,7 +77,7 @@ def test_no_body_is_said_where_there_is_one_as_a_rule(web, client, method):
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "OPTIONS", "PROPFIND"])
-def test_and_nowhere_else(web, client, method):
+def test_a_method_without_a_body_as_a_rule_goes_up_without_a_length(web, client, method):
     assert client.get(WEB, method=method).status == 200
     assert web.origin.requests[-1].fields("content-length") == web.origin.requests[-1].fields("transfer-encoding") == []
 

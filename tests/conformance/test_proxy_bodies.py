@@ -55,7 +55,7 @@ def streaming(site: Site) -> tuple[str, Origin]:
 
 @pytest.mark.parametrize("chunk", [0, 1000, 100_000], ids=["length", "small chunks", "large chunks"])
 @pytest.mark.parametrize("size", SIZES)
-def test_down(site: Site, streaming: tuple[str, Origin], size: int, chunk: int) -> None:
+def test_a_response_body_arrives_whole_in_any_framing(site: Site, streaming: tuple[str, Origin], size: int, chunk: int) -> None:
     """Sections 6.2 and 7.1: whatever its framing, the same octets, and the connection goes on behind them."""
     name, origin = streaming
     origin.script = serve(BODY[:size], chunk)
@@ -68,7 +68,7 @@ def test_down(site: Site, streaming: tuple[str, Origin], size: int, chunk: int) 
 
 @pytest.mark.parametrize("chunk", [0, 1000, 100_000], ids=["length", "small chunks", "large chunks"])
 @pytest.mark.parametrize("size", SIZES)
-def test_up(site: Site, streaming: tuple[str, Origin], size: int, chunk: int) -> None:
+def test_a_request_body_arrives_whole_in_any_framing(site: Site, streaming: tuple[str, Origin], size: int, chunk: int) -> None:
     """Sections 6.2 and 7.1, the other way."""
     name, origin = streaming
     origin.script = respond()

@@ -103,7 +103,7 @@ def test_what_had_come_of_a_chunked_body_goes_down_without_a_last_chunk(site: Si
     assert end == "FIN"
 
 
-def test_and_of_one_that_a_reset_ended(site: Site) -> None:
+def test_what_had_come_of_a_body_until_close_goes_down_without_a_last_chunk_after_a_reset(site: Site) -> None:
     """Section 8: where the endpoint's body ends with its connection, a reset of that is no end of it."""
     _, body, end = ask(site, breaks(UNTIL_CLOSE, SHORT, reset=True), "1.1")
     assert dechunked(body) == (SHORT, False)

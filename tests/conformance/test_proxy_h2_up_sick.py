@@ -71,7 +71,7 @@ SICK = {"silent": never, "within-head": freezes(b""), "within-body": freezes(b"o
 
 
 @pytest.mark.parametrize(("name", "script"), SICK.items(), ids=SICK.keys())
-def test_it_costs_no_get(ward: Ward, name: str, script: Script) -> None:
+def test_a_sick_http2_endpoint_costs_no_get(ward: Ward, name: str, script: Script) -> None:
     """Nor does the connection that requests share there: some of them wait, and others are answered."""
     with ward.load(name) as load:
         load.go_on()

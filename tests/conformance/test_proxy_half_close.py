@@ -40,7 +40,7 @@ def test_a_half_closed_client_gets_its_answer(site: Site, script: object, body: 
         assert client.closed()
 
 
-def test_and_one_that_comes_late(site: Site) -> None:
+def test_a_half_closed_client_gets_a_response_that_comes_late(site: Site) -> None:
     """Section 9.6: the end is seen while the origin still thinks."""
     gate = threading.Event()
     name, origin = site.one(held(gate))

@@ -135,7 +135,7 @@ def test_behind_an_early_answer_the_body_is_no_request(site: Site) -> None:
     assert [request.line for request in origin.requests] == ["POST / HTTP/1.1"]
 
 
-def test_and_half_closed_all_are_answered(site: Site) -> None:
+def test_all_requests_of_a_half_closed_client_are_answered(site: Site) -> None:
     """Section 9.3.2, and 9.6: a client that has said all it wants to say still reads."""
     name, _ = site.one(mirror)
     with site.client() as client:

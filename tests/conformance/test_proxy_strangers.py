@@ -88,7 +88,7 @@ def test_what_a_stranger_says_of_itself_goes_no_further(site: Site, plain: tuple
 
 @pytest.mark.parametrize("field", [*(f for f in CLAIMS if "-" in f), *ALWAYS_OURS])
 @pytest.mark.parametrize("mark", ["_", "."])
-def test_nor_does_it_in_another_spelling(site: Site, plain: tuple[str, Origin], field: str, mark: str) -> None:
+def test_a_claim_of_a_stranger_does_not_go_up_in_another_spelling(site: Site, plain: tuple[str, Origin], field: str, mark: str) -> None:
     """CGI (RFC 3875, section 4.1.18) makes one variable of X-Real-IP and X_Real_IP; some servers of every mark."""
     once = field.replace("-", mark, 1)
     seen = sent(site, plain, f"{once}: 1\r\n{field.replace('-', mark)}: 2\r\n".encode())

@@ -127,7 +127,7 @@ def test_tail_shows_a_request_as_it_ends_and_ctrl_c_ends_it(demo: Demo, screen: 
 
 
 @pytest.mark.parametrize("line", ["exit", "quit", "haystack:exit().", "exit()"])
-def test_leaving(demo: Demo, line: str) -> None:
+def test_exit_and_quit_leave_the_shell(demo: Demo, line: str) -> None:
     with Tmux(["sh", "-c", " ".join(f"'{word}'" for word in demo.ssh) + "; echo over $?; cat"]) as made:
         made.sees(PROMPT)
         made.type(line)

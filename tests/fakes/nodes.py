@@ -73,7 +73,7 @@ class Node:
         if not file.exists():
             return
         pid = int(file.read_text())
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):  # it has ended
             if b"containerd" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 os.kill(pid, signal.SIGKILL)
         file.unlink()

@@ -94,6 +94,8 @@ def surroundings_do(rig: Rig, deed: Deed, payload: bytes) -> None:
             rig.drain()
         case Deed.TELLS:
             rig.take_all()
+        case Deed.RESTS:
+            rig.rest()
 
 
 def changed(data: bytes, max_size: int, seed: int) -> bytes:

@@ -15,6 +15,7 @@ import msgspec
 from haystack._fast.connection import http2_leg, resting, slow_readers, spares
 from haystack._fast.exchange import bulk, half_closed
 from haystack._fast.exchange.listener import Listener
+from haystack._fast.log import span_parts
 from haystack._fast.log.access_line import Log
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
@@ -31,7 +32,7 @@ from tests.fuzz.service import Service
 EVERYBODY = Networks(*at_once(access.flattened([(access.span(each), int(Right.INSIDE)) for each in access.EVERYWHERE])))
 TURNS = 20_000
 FLOOD = 300_000
-SWEEPS, PATIENCE = 30, 12
+SWEEPS, PATIENCE = 90, 36  # of 2 ms: a part of a response is held for 50 (HELD_MS)
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 # every deadline is a millisecond away, and comes when somebody looks: in `sweep`
@@ -135,9 +136,10 @@ class Rig:
             end.heard = -1
 
     def log(self) -> None:
-        """From here on each exchange is told of, in a line and a trace."""
+        """From here on each exchange is told of, in a line, a trace and spans."""
         self.worker.traces.switch(True)
         self.worker.log = Log("json", 0, ["http:80"])
+        self.worker.traces.spans.sample(1, False, ["http:80"])
 
     def drain(self) -> None:
         """As before the worker's end."""
@@ -191,7 +193,11 @@ class Rig:
         self.poller.sweep()
         slow_readers.look(self.worker)
         half_closed.look(self.worker)
-        resting.look(self.worker, 0)
+        self.rest()
+
+    def rest(self) -> int:
+        """Pack the sessions of clients that ask for nothing; how many."""
+        return resting.look(self.worker, 0)
 
     def end_by_itself(self) -> None:
         """Nobody does anything more: time alone has to end every exchange, one a time where a client has asked for many.
@@ -237,6 +243,8 @@ class Rig:
         """What a worker tells of, taken, and what it forgets with its tick, forgotten."""
         half_closed.look(self.worker)
         self.worker.traces.take()
+        if spans := self.worker.traces.spans.take():
+            span_parts.parts(spans[0], 1)
         self.worker.take_errors()
         self.worker.take_faults()
         self.worker.traffic.take_members()

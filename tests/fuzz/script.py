@@ -38,6 +38,7 @@ class Deed(IntEnum):
     LOGGED = 18  # from here on, and traced
     DRAINS = 19  # the worker does, from here on
     TELLS = 20  # the worker does, of what it has counted
+    RESTS = 21  # long enough for sessions of HTTP/2 that nothing is asked of to be packed, and for no deadline
 
 
 Script = list[tuple[Deed, bytes]]

@@ -251,6 +251,40 @@ def test_nobody_fails_when_the_manager_that_is_polled_is_lost(nodes, haystack, s
     until(lambda: haystack.ready() == 4, PATIENCE, "not all of the tasks are in again")
 
 
+def test_nobody_fails_when_another_manager_leads(nodes, haystack):
+    """Which has the states of all tasks reported anew, with another time; on the third node, nobody but managers tells of them."""
+    only = ["--constraint", f"node.hostname=={nodes[2].name}", "--label", "haystack.wait=off"]
+    create(nodes[0], "led", "--network", "web", *only)
+    led = "led.nginx.services.haystack"
+    until(lambda: haystack.ready(led) == 1, PATIENCE, lambda: str(haystack.endpoints(led)))
+    before = stamp(nodes[1], "led"), since(haystack, "led")
+    with LoadWithin(haystack.pid).http(80, led, get(haystack.pid, led).body, keep=1, new=1) as load:
+        load.go_on()
+        nodes[1].docker("node", "demote", nodes[0].name)
+        try:
+            until(lambda: stamp(nodes[1], "led") != before[0], PATIENCE, "nothing is reported anew")
+            nodes[1].docker("service", "update", "--detach", "--no-resolve-image", "--label-add", "haystack.host=led.example", "led")
+            until(lambda: get(haystack.pid, "led.example").status == 200, 15, "it was not polled")
+            load.go_on()
+        finally:
+            nodes[1].docker("node", "promote", nodes[0].name)
+    assert load.wrong == []
+    assert since(haystack, "led") == before[1]
+    until(lambda: nodes[0].docker("service", "rm", "led", check=False), PATIENCE, "it is no manager again")
+
+
+def stamp(node: Node, service: str) -> str:
+    """The time of the state of its only task, by a manager."""
+    (task,) = node.docker("service", "ps", "--quiet", "--filter", "desired-state=running", service).split()
+    return node.docker("inspect", "--format", "{{.Status.Timestamp}}", task)
+
+
+def since(haystack: Running, service: str) -> object:
+    """Since when its only container runs."""
+    (found,) = (row["since"] for row in api(haystack.pid, "/api/containers").values() if row["name"].startswith(f"{service}.1."))
+    return found
+
+
 def test_nobody_fails_when_a_node_is_lost_and_its_tasks_are_out_at_once(nodes, haystack, load):
     nodes[0].docker("service", "scale", "--detach", "shop=6")
     until(lambda: haystack.ready() == 6 and nodes[2].name in place_of(nodes, "shop"), PATIENCE, "no task runs there")

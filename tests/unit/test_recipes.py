@@ -20,6 +20,7 @@ from haystack._fast.log.access_line import FIELDS
 from haystack._fast.worker.limits import Limits as Compiled
 from haystack.command_line import commands as command_line
 from haystack.console import command, shell
+from haystack.console.commands import limits as shell_limits
 from haystack.discovery import labels, providers
 from haystack.loop.turns import at_once
 from haystack.model import ports
@@ -32,7 +33,7 @@ from haystack.routing import rows as routing_rows
 from haystack.routing.rows import Defaults, ServiceRow
 from haystack.settings import balance
 from haystack.settings.settings import SECRET, Settings, flag, load, variable
-from haystack.views import metrics, traffic_metrics
+from haystack.views import in_effect, metrics, traffic_metrics
 from tests.fakes.metrics import all_figures
 from tests.fakes.state import state
 from tests.oracles import routing_table, snapshot
@@ -42,7 +43,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 DEFAULTS = Defaults("p2c", 60.0, 10.0)
 FILES = 3  # that an addition touches at most, beside its own module
-MORE = {"a label of services that workers heed": 6, "a label of endpoints that workers heed, as `proxy_protocol`": 9}  # as the page says
+MORE = {"a label of services that workers heed": 7, "a label of endpoints that workers heed, as `proxy_protocol`": 9}  # as the page says
 NOT_OF_LABELS = {"labelled", "health"}  # what reading the labels adds
 
 
@@ -111,6 +112,12 @@ def test_each_option_of_a_service_is_in_its_rows():
     asked = set(routing_rows.asked(Service(name="x"), DEFAULTS, "on"))
     assert asked <= set(ServiceRow.__struct_fields__)
     assert {name.removesuffix("_ms") for name in asked} == set(ServiceOptions.__struct_fields__)
+
+
+def test_each_option_of_a_service_is_among_those_that_explain_shows():
+    made = built(Options(upgrade=("any",)))
+    shown = {each.name for each in in_effect.options(state(), made, made, in_effect.UNSEEN)}
+    assert set(ServiceOptions.__struct_fields__) <= shown
 
 
 @pytest.mark.parametrize("option", ServiceOptions.__struct_fields__)
@@ -203,6 +210,13 @@ def test_the_page_of_limits_has_each_setting_that_is_one():
     limits.of(noted)
     page = (DOCS / "limits.md").read_text()
     assert [name for name in sorted(noted.read - {"workers"}) if variable(name) not in page] == []
+
+
+def test_the_shell_lists_each_setting_that_is_a_limit():
+    noted = Noted()
+    limits.of(noted)
+    listed = {setting for each in shell_limits.LIMITS for setting in each.settings}
+    assert noted.read - {"workers", "h2c"} <= listed  # h2c is a switch
 
 
 # A field of the access log.

@@ -19,8 +19,7 @@ from haystack._fast.util.random_numbers cimport mix, next_random
 
 cdef enum:
     POINTS = 100            # of a member of mean weight, within a factor of the root of 2: shares then differ by a tenth
-    PLACE_BITS = 40
-    SLOT_BITS = 24
+    SLOT_BITS = 24          # of a point, for its member; the other 40 are its place on the ring
     HOMES = 16              # places that follow from a key
     JUMPS = 80              # and then any: a fifth of the ring has room at least, so all in vain is one overload in a million
 

@@ -79,7 +79,7 @@ cdef class Http1Server(Http1Connection):
 
     cdef Http1Server handed_over(self):
         """Let go of the transport's owner's place: it is another one's from now on, and this one lives to the end of the batch."""
-        self.worker.poller.graveyard.append(self)
+        self.worker.poller.deferred_delete.append(self)
         self.leg.connection = None      # else each would keep the other
         self.silence.watched = True     # by nobody: it is no client any more
         leave(&self.link)

@@ -334,7 +334,7 @@ cdef class Http2Client(ClientConnection):
             return self.end(False)
         if self.legs.count == 0 and self.place.ring != NULL and now >= self.times.rest_by:
             return self.leave_pool()
-        if self.legs.count:
+        if self.legs.count and not self.connecting:     # else there is no session yet that could ask
             self.look_at_life()
         return self.set_deadline()
 
@@ -372,7 +372,7 @@ cdef class Http2Client(ClientConnection):
             self.heed(self.born + self.worker.limits.connect_ms)
         if self.times.greet_by:
             self.heed(self.times.greet_by)
-        if self.legs.count:
+        if self.legs.count and not self.connecting:
             self.heed(self.given_up_at() if self.times.pinged else self.ask_by())
         elif self.place.ring != NULL:
             self.heed(self.times.rest_by)

@@ -9,12 +9,15 @@ it answers. Slow services are safe: no endpoint becomes suspect while as many wa
 moved request is not evidence, unless it was moved as a sample.
 
 If every client waits for this endpoint, the other endpoints get no requests, and so answer none. Then one request is moved to another
-endpoint as a sample. If it is answered there in less time than it has waited here, this endpoint is suspect. If it takes as long there,
+endpoint as a sample. If it is answered there in less time than it has waited here, this endpoint is silent. If it takes as long there,
 the request itself is slow.
 
       HEALTHY ── quiet for too long, others answer ──▶ SUSPECT ── probes unanswered, others answer ──▶ SILENT
-         ▲                                                │                                               │
-         └── it answers; or nobody is left to compare ────┴───────────────── it answers ──────────────────┘
+         │                                                └───── a sample is answered sooner elsewhere ──▶ ▲
+         └────────────────────────────────────────────────────── a sample is answered sooner elsewhere ──▶ ┘
+      SUSPECT ── it answers; no request waits there any more; no other endpoint answers, or none is left ──▶ HEALTHY
+      SILENT ── it answers; or it has left the table and does not come back for ten minutes ──▶ HEALTHY
+      any of them ── its process is new ──▶ HEALTHY
 
 Pure: the input is a state and what was observed, the output an Action. exchange/outliers.pyx and the simulation carry it out.
 """

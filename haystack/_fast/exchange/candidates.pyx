@@ -24,10 +24,14 @@ cdef Member next_member(Route route, Candidates *c, Member named, bint idempoten
         if member is None:
             if not full[0]:
                 return None
-            member = with_room(route, c, False, now)
+            member = with_room(route, c, True, now)
+            if member is None:
+                member = with_room(route, c, False, now)
             if member is None:
                 return None
             full[0] = False
+        elif full[0]:
+            member = rather_well(route, c, member, now)
         if not member.endpoint.is_full() and not (full[0] and member.endpoint.outlier.phase == Phase.SILENT):
             c.passed = c.tries - tried
             c.tries = tried             # after the next failure those that had no room may have some, or be waited for
@@ -76,7 +80,8 @@ cdef Member to_probe(Route route, bint idempotent, int64_t now):
 
 
 cdef Member picked(Route route, Candidates *c, bint careful, bint idempotent, int64_t now):
-    """The picker's first choice that has not failed recently: of two; of more as long as they are silent. None such: the first choice.
+    """The picker's first choice that has not failed recently: of two; of more as long as they are silent; of all that have room, where the
+    second has none. None such: the first choice.
 
     careful: rather one that keeps no requests waiting, and none to be probed.
     """
@@ -96,7 +101,9 @@ cdef Member picked(Route route, Candidates *c, bint careful, bint idempotent, in
         member = route.picker.pick(c.key, c.tried, tries)
     if member is None or member.endpoint.outlier.avoid_until > now:
         return first
-    return first if member.endpoint.is_full() and first.endpoint.outlier.phase != Phase.SILENT else member
+    if not member.endpoint.is_full() or first.endpoint.outlier.phase == Phase.SILENT:
+        return member
+    return first if careful else rather_well(route, c, first, now)
 
 
 cdef Member untroubled(Route route, Candidates *c, bint idempotent, int64_t now):
@@ -125,6 +132,14 @@ cdef Member elsewhere(Route route, Candidates *c, RetryState *r, int64_t now):
 cdef inline bint is_calm(Member member, int64_t now) noexcept:
     """Whether it has not failed recently, and keeps no requests waiting."""
     return member.endpoint.outlier.avoid_until <= now and not member.endpoint.outlier.quiet_since
+
+
+cdef Member rather_well(Route route, Candidates *c, Member member, int64_t now):
+    """Where others are full: one that has room and is well, rather than this one if it has just failed. It is itself where none is."""
+    cdef Member other = None
+    if member.endpoint.outlier.avoid_until > now and not member.endpoint.is_full() and member.endpoint.outlier.phase != Phase.SILENT:
+        other = with_room(route, c, True, now)
+    return member if other is None else other
 
 
 cdef Member with_room(Route route, Candidates *c, bint careful, int64_t now):

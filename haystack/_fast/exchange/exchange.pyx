@@ -444,7 +444,7 @@ cdef class Exchange(LegUser):
         empty(&self.record.tried)
         # where it is still named by a list of this batch, that batch has to be over first
         if self.queued or worker.spares.count >= SPARES or self.is_raw():
-            worker.poller.graveyard.append(self)
+            worker.poller.deferred_delete.append(self)
         else:
             Py_INCREF(self)
             join(&worker.spares, &self.link)

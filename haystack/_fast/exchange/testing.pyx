@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from haystack._fast.connection.http2_client cimport Http2Client
+from haystack._fast.connection.http2_client_leg cimport Http2ClientLeg
 from haystack._fast.endpoint.endpoint cimport Endpoint, Member, Queue, Route, Waiter, let_go, speak, take_on
 from haystack._fast.endpoint.fault_reports cimport FaultReports
 from haystack._fast.endpoint.outlier cimport (
@@ -10,6 +11,7 @@ from haystack._fast.endpoint.outlier cimport (
 )
 from haystack._fast.endpoint.retry_budget cimport EARNED, FIRST, MOST, RetryBudget, earn as earn_retry, spend as spend_retry
 from haystack._fast.exchange.candidates cimport Candidates, elsewhere, has_others, next_member, note
+from haystack._fast.exchange.exchange cimport Exchange
 from haystack._fast.exchange.outliers cimport Watched
 from haystack._fast.exchange.pending cimport Decision, PendingState, Reason, for_cause, for_endpoint, for_news, for_room
 from haystack._fast.exchange.retry cimport (
@@ -261,8 +263,10 @@ cdef class Attempt(Waiter):
         cdef Decision decision
         if len(self.route.members) == 0:
             decision = for_endpoint(&self.pending, self.broken, queue.empty_since + self.route.wait_ms, has_place, now)
+            self.broken = False
         elif self.full:
             decision = for_room(&self.pending, self.broken, queue_ms, has_place, now)
+            self.broken = False
             for member in self.route.members if decision == Decision.JOIN or decision == Decision.JOIN_FIRST else ():
                 member.endpoint.call_back(queue)
         else:
@@ -454,14 +458,22 @@ def state_of(Endpoint endpoint):
 
 def let_pass(Endpoint endpoint, int64_t ms):
     """For its connections of HTTP/2 so much time has passed, but not for their requests."""
-    cdef Http2Client client
     cdef Link *at = endpoint.http2.all.oldest
     while at != NULL:
-        client = <Http2Client>at.owner
+        age(<Http2Client>at.owner, ms)
         at = at.newer
-        client.times.heard -= ms
-        client.times.busy_since -= ms
-        client.times.asked -= ms
-        if client.times.pinged:
-            client.times.pinged -= ms
-        client.set_deadline()
+    at = endpoint.busy.oldest
+    while at != NULL:
+        up = (<Exchange>at.owner).up
+        at = at.newer
+        if isinstance(up, Http2ClientLeg) and (<Http2ClientLeg>up).connection is not None and (<Http2ClientLeg>up).connection.own:
+            age((<Http2ClientLeg>up).connection, ms)
+
+
+cdef int age(Http2Client client, int64_t ms) except -1:
+    client.times.heard -= ms
+    client.times.busy_since -= ms
+    client.times.asked -= ms
+    if client.times.pinged:
+        client.times.pinged -= ms
+    return client.set_deadline()

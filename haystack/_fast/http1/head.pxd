@@ -7,7 +7,7 @@ cdef enum:
     MAX_FIELDS = 1024   # HAYSTACK_MAX_HEADERS bounds those of a request further
     MAX_HEAD = 65536
 
-# What a field means to a proxy. Everything from FIRST_HOP on is never sent on as it came. Names: field_names.pyx.
+# What a field means to a proxy. Names: field_names.pyx; which kinds are sent on: the masks in serialize.pyx.
 cdef enum Kind:
     OTHER = 0
     HOST
@@ -22,8 +22,7 @@ cdef enum Kind:
     REAL_IP
     EXPECT
     DATE
-    FIRST_HOP
-    CONNECTION
+    CONNECTION          # from here on: what concerns one connection alone (RFC 9110, section 7.6.1)
     TRANSFER_ENCODING
     KEEP_ALIVE
     UPGRADE

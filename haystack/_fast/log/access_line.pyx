@@ -336,7 +336,7 @@ cdef char *put_json(char *out, const char *data, int size, bint latin) noexcept 
 
 
 cdef char *put_plain(char *out, const Text *text) noexcept nogil:
-    r"""Latin-1 as observe.text.printable shows it, and a quote as %22: only Haystack's own may end the request line."""
+    r"""Latin-1 as observe/safe_text.py shows it, and a quote as %22: only Haystack's own may end the request line."""
     cdef int i = 0, plain
     cdef unsigned char c
     while True:

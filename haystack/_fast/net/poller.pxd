@@ -35,7 +35,7 @@ cdef class Poller:
     cdef int64_t now_ns     # monotonic, read once a batch
     cdef int64_t now        # the same in milliseconds
     cdef list again         # what to call on_again of after this batch
-    cdef list graveyard     # closed in this batch: events of it may still name them
+    cdef list deferred_delete   # closed in this batch: events of it may still name them
     cdef bint woken         # uvloop will call run soon
     cdef bint running
     cdef bint called        # uvloop has something to read

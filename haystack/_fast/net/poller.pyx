@@ -88,7 +88,7 @@ cdef class Socket(Pollable):
         self.fd = -1
         self.deadline = 0
         poller.open_sockets -= 1
-        poller.graveyard.append(self)
+        poller.deferred_delete.append(self)
         poller.delist(self)
         return 0
 
@@ -112,7 +112,7 @@ cdef class Poller:
         self.loop = loop
         self.on_error = on_error
         self.again = []
-        self.graveyard = []
+        self.deferred_delete = []
         self.late = []
         set_time(self, clock_ns())
         self.wake_callback = self.run
@@ -127,7 +127,7 @@ cdef class Poller:
         while self.first != NULL:
             each = <Pollable>self.first
             each.close()
-        self.graveyard.clear()
+        self.deferred_delete.clear()
         self.again.clear()
         self.late.clear()
         close_fd(self.fd)
@@ -186,7 +186,7 @@ cdef class Poller:
         socket.fd = -1
         socket.deadline = 0
         self.open_sockets -= 1
-        self.graveyard.append(socket)
+        self.deferred_delete.append(socket)
         self.delist(socket)
         return fd
 
@@ -245,12 +245,12 @@ cdef class Poller:
             self.handle(events, count)
         if self.again:
             self.run_again()
-        if self.graveyard:
-            self.graveyard.clear()
+        if self.deferred_delete:
+            self.deferred_delete.clear()
         return max(count, 0)
 
     cdef int handle(self, epoll_event *events, int count) except -1:
-        """Handle those of urgent sockets, then the others. All are alive, if closed: the graveyard has them."""
+        """Handle those of urgent sockets, then the others. All are alive, if closed: deferred_delete has them."""
         cdef void *at = NULL
         cdef int seen = 0, others = 0, done = 0     # the others move to the front, and wait there for their turn
         while seen < count or done < others:
@@ -322,7 +322,7 @@ cdef class Poller:
                 return False
         self.catching = False
         self.end_late()
-        self.graveyard.clear()
+        self.deferred_delete.clear()
         return True
 
     cdef int end_late(self) except -1:

@@ -278,7 +278,7 @@ cdef class Transport(Socket):
             self.poller.kept -= <int64_t>self.out.capacity
         release(&self.out)
         self.drop_pipe()
-        self.poller.graveyard.append(owner)
+        self.poller.deferred_delete.append(owner)
         self.owner = None               # else each would keep the other
         Socket.close(self)
         return owner.on_closed()

@@ -31,6 +31,7 @@ LIMITS = (
     Limit("client connections", ("max_connections",), used=_clients),
     Limit("connections of one client address", ("max_client_connections",), (("http_request_denied", 429),)),
     Limit("request head: bytes and fields", ("max_head", "max_headers"), (("http_request_error", 414), ("http_request_error", 431))),
+    Limit("requests at once on a connection of HTTP/2", ("max_streams",)),
     Limit("time for a request's head; rate of its body", ("head_timeout", "body_rate"), (("connection_read_timeout", 408),)),
     Limit("time between two requests", ("idle_timeout",)),
     Limit("rate at which a client reads; memory for what is unread", ("read_rate", "answer_memory"), (("connection_write_timeout", 0),)),

@@ -26,6 +26,7 @@ SERVED = {  # of a service
     ".loadbalancer.healthcheck.timeout": "haystack.health.timeout",
     ".loadbalancer.sticky.cookie.name": "haystack.sticky",
 }
+SERVER = tuple(SERVED)[:2]  # port and scheme: where it is in the container
 OLD = ("traefik.frontend.", "traefik.backend.", "traefik.port", "traefik.protocol")
 MIDDLE = "middlewares"
 REDIRECT = "redirectscheme"
@@ -48,8 +49,9 @@ def read(carried: Carried) -> Meant:
     found = {PLAIN[key]: Alias(text=text, origin=f"label {name}") for key, (name, text) in labels.items() if key in PLAIN}
     problems: list[Problem] = []
     routers = sorted({key.removeprefix(ROUTERS).partition(".")[0] for key in labels if key.startswith(ROUTERS)})
-    _Routers(labels, found, problems).take(routers)
-    _take_server(labels, found, problems, routers)
+    led = _Routers(labels, found, problems)
+    led.take(routers)
+    _take_server(labels, found, problems, led.service)
     problems += _unknown({key: name for key, (name, _) in labels.items() if not _is_known(key)})
     return found, problems
 
@@ -73,13 +75,17 @@ def _reason(key: str) -> str:
 
 
 class _Routers:
-    """Takes hosts and the path of routers: the first one with a rule that can be had decides on the path."""
+    """Takes hosts and the path of routers: the first one with a rule that can be had decides on the path, and on the service.
+
+    service: the one that those routers lead to, empty: it has no name; None: none of them leads to the container.
+    """
 
     def __init__(self, labels: Mapping[str, tuple[str, str]], found: dict[str, Alias], problems: list[Problem]) -> None:
         self._labels, self._found, self._problems = labels, found, problems
         self._hosts: dict[str, str] = {}  # and the label that they are of
         self._path: str | None = None
         self._open = OPEN
+        self.service: str | None = None
 
     def take(self, routers: list[str]) -> None:
         if guarded := self._guarded(routers):  # a redirect leads nobody to the container: what it leads to may be one of these
@@ -94,7 +100,7 @@ class _Routers:
                 what = f"its {guard} ({self._labels[f'{ROUTERS}{router}.{guard}'][1][:SHOWN]})"
                 self._odd(name, f"{what} are not understood, and {GUARDS[guard]}: set haystack.host where they are not needed", whole=True)
             if rule and router in serving:
-                self._take(name, rule)
+                self._take(router, name, rule)
             elif router in guarded and not self._guards(router):
                 service = self._labels[f"{ROUTERS}{router}.service"][1]
                 self._odd(name, f"it leads to the service {service[:SHOWN]}, which is none of this container's labels", whole=True)
@@ -107,7 +113,20 @@ class _Routers:
             if self._path and self._path != "/":
                 self._found["haystack.path"] = Alias(text=self._path, origin=f"label {next(iter(self._hosts.values()))}")
 
-    def _take(self, name: str, rule: str) -> None:
+    def _take(self, router: str, name: str, rule: str) -> None:
+        service = _service(self._labels, router)
+        if service is None:
+            self._odd(name, "it names none of the services of these labels, of which there are several", whole=True)
+            return
+        if self.service is not None and _server(self._labels, service) != _server(self._labels, self.service):
+            shown = f"the service {service[:SHOWN]}, on another port than {self.service[:SHOWN]}"
+            self._odd(name, f"it leads to {shown}, and a container has one haystack.port", whole=True)
+            return
+        self._take_rule(name, rule)
+        if self._hosts and self.service is None:
+            self.service = service
+
+    def _take_rule(self, name: str, rule: str) -> None:
         try:
             targets = traefik_rule.read(rule)
         except RuleError as error:
@@ -205,19 +224,32 @@ def _is_own(labels: Mapping[str, tuple[str, str]], router: str) -> bool:
     return provider in ("", "docker", "swarm") and any(key.startswith(f"{SERVICES}{name}.") for key in labels)
 
 
-def _take_server(labels: Mapping[str, tuple[str, str]], found: dict[str, Alias], problems: list[Problem], routers: list[str]) -> None:
-    """What the service says that the first router to one of these leads to; where none names one, the first service."""
-    named = (labels[key][1] for router in routers if (key := f"{ROUTERS}{router}.service") in labels and _is_own(labels, router))
-    wanted = next(named, "").partition("@")[0].lower()
+def _service(labels: Mapping[str, tuple[str, str]], router: str) -> str | None:
+    """The service that a router leads to: the one that it names, else the only one, empty where there is none; None: it can't be told."""
+    given = labels.get(f"{ROUTERS}{router}.service")
+    if given is not None:
+        return given[1].partition("@")[0].lower()
+    services = _services(labels)
+    return None if len(services) > 1 else next(iter(services), "")
+
+
+def _services(labels: Mapping[str, tuple[str, str]]) -> list[str]:
+    return sorted({key.removeprefix(SERVICES).partition(".")[0] for key in labels if key.startswith(SERVICES)})
+
+
+def _server(labels: Mapping[str, tuple[str, str]], service: str) -> tuple[str, ...]:
+    """Where a service's requests go to in the container."""
+    return tuple(labels.get(f"{SERVICES}{service}{suffix}", ("", ""))[1] for suffix in SERVER)
+
+
+def _take_server(labels: Mapping[str, tuple[str, str]], found: dict[str, Alias], problems: list[Problem], service: str | None) -> None:
+    """What this service says; where no router leads to any, what the first one does that says so."""
     for suffix, label in SERVED.items():
-        given = {
-            key.removeprefix(SERVICES).removesuffix(suffix): labels[key]
-            for key in labels
-            if key.startswith(SERVICES) and key.endswith(suffix)
-        }
-        if not given:
+        given = {name: labels[key] for name in _services(labels) if (key := f"{SERVICES}{name}{suffix}") in labels}
+        chosen = given.get(service) if service is not None else next(iter(given.values()), None)
+        if chosen is None:
             continue
-        name, text = given.get(wanted) or next(iter(given.values()))
+        name, text = chosen
         found[label] = Alias(text=text, origin=f"label {name}")
         if len({text for _, text in given.values()}) > 1:
             problems.append(Problem(subject=f"label {name}", message=f"{text[:SHOWN]!r} is used: a container has one {label}"))

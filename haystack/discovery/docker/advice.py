@@ -24,6 +24,9 @@ LOOPBACK = ("localhost", "::1")
 
 def hint(host: str, error: BaseException, inside: bool | None = None) -> str:
     """What to do; host: as in DOCKER_HOST; inside: whether Haystack runs in a container (None: find out)."""
+    if refused := client.refused(error):
+        switch = refused.split("/")[1].strip("_").upper()
+        return f"a socket proxy, or a plugin of the engine, refuses GET {refused}: let it through (docker-socket-proxy: {switch}=1)"
     numbers = {each.errno for each in client.chain(error) if isinstance(each, OSError) and each.errno is not None}
     within = in_container() if inside is None else inside
     if host.startswith("unix://"):

@@ -6,12 +6,13 @@ Never does: interpreting answers, retrying. The docker provider's thread uses it
 from __future__ import annotations
 
 import contextlib
+import re
 import ssl
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import docker.errors
 from docker import APIClient
@@ -32,6 +33,7 @@ ELEMENTS = 1_000_000  # of a list: what is kept of a small one is more than its 
 CHUNK = 1 << 16  # bytes of a long answer that are read at once
 AS_IT_IS = {"Accept-Encoding": "identity"}  # so that the bytes that are counted are those that are kept
 
+PATH_SHOWN = 80  # characters of a path that a person is told
 CLOCK_SLACK = 2.0  # seconds: a clock's step that is smaller shows as nothing
 
 
@@ -206,6 +208,14 @@ def gone(error: BaseException) -> bool:
     return isinstance(error, docker.errors.NotFound) or getattr(error, "status_code", None) == 409  # noqa: PLR2004 - Conflict: it is being removed
 
 
+def refused(error: BaseException) -> str:
+    """The path of a call that somebody before the engine does not let through, without its version; empty: it is not that."""
+    if getattr(error, "status_code", None) not in (403, 405):
+        return ""
+    path = urlsplit(getattr(getattr(error, "response", None), "url", "") or "").path
+    return _VERSION.sub("", path)[:PATH_SHOWN] if path.strip("/") else ""
+
+
 def late(error: BaseException) -> bool:
     """True when there was a connection, and no answer in time."""
     # within a body requests calls it a broken connection (requests.models.Response.iter_content)
@@ -257,6 +267,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         waiting += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
 
 
+_VERSION = re.compile(r"^/v[0-9.]+(?=/)")
 _MEANINGS = (
     ("certificate required", "TLS: the engine asks for a client certificate: set DOCKER_CERT and DOCKER_KEY, or DOCKER_CERT_PATH"),
     ("alert bad certificate", "TLS: the engine does not accept the client certificate: check DOCKER_CERT and DOCKER_KEY"),

@@ -20,11 +20,11 @@ import asyncssh
 
 from haystack.discovery.docker.tls import TunnelError
 
-SCHEME = "ssh"
 SOCKET = "/var/run/docker.sock"
 PORT = 22
 PATIENCE = 15.0  # seconds for a connection to be made
 REVOKED = ("Host key is revoked", "Host CA key is revoked")  # asyncssh's words, the only sign of it
+LOCKED = "Passphrase"  # as above
 ALIVE, MISSED = 5.0, 2  # seconds of silence after which the other side is asked, and how often in vain
 
 
@@ -131,7 +131,7 @@ class Tunnel:
         if isinstance(error, asyncssh.HostKeyNotVerifiable):
             return f"ssh: {self._key_told(error)}"
         if isinstance(error, asyncssh.PermissionDenied):
-            return f"ssh: {where} accepts no key of this user: put one of its authorized_keys into ~/.ssh, readable for this user alone"
+            return f"ssh: {where} accepts no key of this user: {_key_wanted()}"
         if isinstance(error, asyncssh.ChannelOpenError):
             hint = "may this user use Docker there, and does sshd allow stream local forwarding?"
             return f"ssh: {where} does not open {self._socket}: {error.reason}; {hint}"
@@ -154,3 +154,18 @@ class Tunnel:
         forget = f"ssh-keygen -R '{shown.another}'"
         may = "somebody may be between, or it was set up anew"
         return f"{host} shows another host key ({key}) than known_hosts has: {may}: check it there, then type `{forget}` and `{scan}`"
+
+
+def _key_wanted() -> str:
+    """What to do where no key is accepted. asyncssh leaves out those that have a passphrase, without a word."""
+    for path in sorted(Path("~/.ssh").expanduser().glob("id_*")):
+        try:
+            asyncssh.read_private_key(str(path))
+        except asyncssh.KeyImportError as error:
+            if str(error).startswith(LOCKED):
+                return (
+                    f"~/.ssh/{path.name} has a passphrase, and nobody is asked for it: use a key without one, or an agent (SSH_AUTH_SOCK)"
+                )
+        except (OSError, ValueError):  # none that could be used anyway
+            continue
+    return "put one of its authorized_keys into ~/.ssh, readable for this user alone"

@@ -6,6 +6,7 @@ Never blocks, never decides what they mean (engine_view.py).
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 
 from haystack.discovery import own_place
 from haystack.discovery.docker import client as border
@@ -14,8 +15,9 @@ from haystack.model.records import Record
 
 
 class Nets(Record, frozen=True, kw_only=True):
-    """raw: of /networks; addresses: Haystack's own; attached: the subnets that they are in."""
+    """raw: of /networks; addresses: Haystack's own; attached: the subnets that they are in; number: grows from question to question."""
 
+    number: int
     raw: tuple[object, ...]
     addresses: tuple[own_place.Address, ...]
     attached: tuple[str, ...]
@@ -30,12 +32,20 @@ class Networks:
         self._wanted: set[str] | None = None  # containers that events were about since it was asked last; None: there were no events
         self._told = 0.0  # when the first of them was
         self._busy = False
+        self._numbers = count(1)
+        self._newest = 0  # number of what was taken last
 
     def asked(self) -> Nets:
         """As they are now. Blocks; raises anything."""
+        number = next(self._numbers)
         raw = tuple(border.listed(self._client, "/networks"))
         # Its own addresses anew, and after the list: a network that was made meanwhile gave this machine one.
-        return Nets(raw=raw, addresses=own_place.addresses(), attached=own_place.attached())
+        return Nets(number=number, raw=raw, addresses=own_place.addresses(), attached=own_place.attached())
+
+    def accepts(self, nets: Nets) -> bool:
+        """Take these as the newest; False: some were taken that were asked for later. Those of a list of containers come late, with it."""
+        newest, self._newest = self._newest, max(self._newest, nets.number)
+        return nets.number > newest
 
     def again(self, identity: str, told: float) -> None:
         """Ask again: an event of then was about them, and about this container, where that is not empty."""

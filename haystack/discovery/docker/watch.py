@@ -11,6 +11,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Callable
+from threading import TIMEOUT_MAX
 
 import structlog
 from msgspec.structs import replace
@@ -19,10 +20,10 @@ from haystack.discovery import own_place
 from haystack.discovery.docker import client as border
 from haystack.discovery.docker import events, inspect
 from haystack.discovery.docker.asking import Asking
-from haystack.discovery.docker.autopsies import Autopsies
 from haystack.discovery.docker.engine_view import View
 from haystack.discovery.docker.event_reader import EventReader
 from haystack.discovery.docker.events import Effect, Event
+from haystack.discovery.docker.exit_details import ExitDetails
 from haystack.discovery.docker.inspections import Looks
 from haystack.discovery.docker.silence import Silence, StreamEndedError
 from haystack.discovery.docker.surroundings import Nets, Networks
@@ -56,7 +57,7 @@ class Watch:
         self._asking = Asking(client, self._queue.put)
         self._turns = Turns(timing.again, timing.relist)
         self._looks = Looks(client, view, self._asking, self._turns, timing.answer, self._crowd, self._looked)
-        self._autopsies = Autopsies(client, view, self._asking, timing.answer, timing.burst, self._crowd, self._touch)
+        self._exit_details = ExitDetails(client, view, self._asking, timing.answer, timing.burst, self._crowd, self._touch)
         self._networks = Networks(client, self._asking, self._placed)
         self._silence = Silence(client, self._asking, timing, seen, self._there)
         self._stopping: dict[str, float] = {}  # until when it is believed that a container stops
@@ -119,6 +120,8 @@ class Watch:
         self._publish()
 
     def _place(self, nets: Nets) -> None:
+        if not self._networks.accepts(nets):
+            return
         engine = self._view.engine
         found = [inspect.network(raw, engine.id if engine else "") for raw in nets.raw]
         self._view.set_networks((n for n in found if n is not None), nets.addresses, nets.attached)
@@ -154,7 +157,7 @@ class Watch:
         """
         now, wake = time.monotonic(), self._wake()
         try:
-            item = self._queue.get(timeout=wake - now) if wake > now else self._queue.get_nowait()
+            item = self._queue.get(timeout=min(wake - now, TIMEOUT_MAX)) if wake > now else self._queue.get_nowait()
             end = time.monotonic() + self._timing.burst
             self._receive(item)
             while time.monotonic() < end:
@@ -171,8 +174,8 @@ class Watch:
             item()
 
     def _wake(self) -> float:
-        """When the first timer falls due."""
-        times = [self._silence.wake(), self._turns.wake(), self._autopsies.wake(), *self._stopping.values()]
+        """When the first timer falls due; infinity where an answer is all there is to wait for."""
+        times = [self._silence.wake(), self._turns.wake(), self._exit_details.wake(), *self._stopping.values()]
         if not self._relists:
             times.append(self._next_relist)
         if self._dirty is not None and self.listed:
@@ -182,7 +185,7 @@ class Watch:
     def _due(self) -> None:
         """What time itself asks for, and whose turn it is to be asked about."""
         now = time.monotonic()
-        self._silence.begin(self.since or "0")
+        self._silence.begin(self.since or "0", more=not self._queue.empty())
         for identity in [i for i, at in self._stopping.items() if at <= now]:
             del self._stopping[identity]
             self._view.unmark(identity)
@@ -193,7 +196,7 @@ class Watch:
                 self._take_round()
         elif now >= self._next_relist:
             self._relist()
-        self._autopsies.begin()
+        self._exit_details.begin()
         self._looks.begin()
 
     def _there(self) -> None:
@@ -270,7 +273,7 @@ class Watch:
         name, killed = self._view.name(identity), self._view.signal(identity)
         self._crowd.info("container.died", name=name, id=identity[:12], exit=event.status, signal=killed)
         self._view.end(identity, event.seconds or time.time(), event.status)
-        self._autopsies.want(identity)
+        self._exit_details.want(identity)
 
     def _touch(self) -> None:
         if self._dirty is None:

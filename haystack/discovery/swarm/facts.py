@@ -26,7 +26,10 @@ class Image(Record, frozen=True, kw_only=True):
 
 
 class Facts(Record, frozen=True, kw_only=True):
-    """Of one service, with one kind of container. itself: these are Haystack's own; ingress: ports that all nodes publish."""
+    """Of one service, with one kind of container. itself: these are Haystack's own; ingress: ports that all nodes publish.
+
+    own, own_problems: what its containers, and their image where it is known, ask for without the service: as an engine sees them.
+    """
 
     service: str
     name: str
@@ -37,6 +40,8 @@ class Facts(Record, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
     options: Options = Options()
     problems: tuple[Problem, ...] = ()
+    own: Options = Options()
+    own_problems: tuple[Problem, ...] = ()
     ports: tuple[ListenedOn, ...] = ()
     ingress: tuple[Port, ...] = ()
     services: tuple[str, ...] = ()
@@ -48,7 +53,8 @@ def of(service: Service, spec: ContainerSpec, image: Image | None, alien: tuple[
     known = image or Image()
     labels = {**known.labels, **service.labels, **(spec.labels or {}), naming.SWARM_SERVICE: service.name}
     environment = (*known.environment, *spec.environment)  # the last of a name counts, as in a container
-    options, odd = aliases.read(alien, labels, environment, known.exposed) if alien else label_reader.read(labels)
+    asked = options, odd = _asked(labels, environment, known, alien)
+    own, own_odd = _asked({**known.labels, **(spec.labels or {})}, environment, known, alien) if service.labels else asked
     image_name = naming.repository(spec.image)
     names, unnamed = naming.services(service.name, image_name, options, labels) if not service.is_job else ((), ())
     return Facts(
@@ -61,11 +67,19 @@ def of(service: Service, spec: ContainerSpec, image: Image | None, alien: tuple[
         labels={key: text for key, text in labels.items() if key not in known.labels or text != known.labels[key]},
         options=options,
         problems=(*odd, *unnamed),
+        own=own,
+        own_problems=own_odd,
         ports=_ports(service, options, known),
         ingress=tuple(each for each in service.ports if each.publish_mode == INGRESS and each.published_port),
         services=names,
         originals=naming.originals(service.name, image_name, options, labels) if not service.is_job else (),
     )
+
+
+def _asked(
+    labels: Mapping[str, str], environment: tuple[str, ...], image: Image, alien: tuple[str, ...]
+) -> tuple[Options, tuple[Problem, ...]]:
+    return aliases.read(alien, labels, environment, image.exposed) if alien else label_reader.read(labels)
 
 
 def _ports(service: Service, options: Options, image: Image) -> tuple[ListenedOn, ...]:

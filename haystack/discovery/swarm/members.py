@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from haystack.discovery import own_place
 from haystack.discovery.address import Surroundings, placed
+from haystack.discovery.docker import inspect
 from haystack.discovery.reachability import INGRESS, Stand, Standpoint
 from haystack.discovery.swarm import facts, tasks
 from haystack.discovery.swarm.answers import ContainerSpec, Node, Service, Task
@@ -43,11 +44,12 @@ class Told(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A task's container and what it was made of."""
+    """A task's container and what it was made of. began: when it was first reported to run; leaving: since when it is to end, or 0.0."""
 
     task: Task
     facts: Facts
     node: Place
+    began: float
     leaving: float
     container: Container
 
@@ -184,12 +186,14 @@ class Members:
         since = (old.leaving if old is not None else 0.0) or leaving if leaving else 0.0
         if old is not None and not anew and old.task is task and old.facts is made and old.node is node and old.leaving == since:
             return old
-        found = tasks.found(task, made, leaving=since)
+        # its state has another time whenever it is reported anew, as all are when another manager leads
+        began = old.began if old is not None and old.task.container == task.container else inspect.moment(task.status.timestamp)
+        found = tasks.found(task, made, began, leaving=since)
         container = tasks.reached(placed(found, _at(self._around, node), {}), node.address)
         container = replace(container, remote=not node.here)
         if old is not None and old.container == container:
             container = old.container
-        return Row(task, made, node, since, container)
+        return Row(task, made, node, began, since, container)
 
     def _is_own(self, task: Task) -> bool:
         """Whether it is one of Haystack's own tasks, here or elsewhere."""
@@ -224,7 +228,7 @@ class Members:
 
     def _peer(self, task: Task, *, own: bool) -> Peer:
         node = self._places.get(task.node)
-        there = tasks.found(task, Facts(service="", name=self._name_of(task))).container.attachments
+        there = tasks.attachments(task)
         near = tuple((a.network_id, a.ipv4, a.ipv6) for a in there if a.network != INGRESS and (a.ipv4 or a.ipv6))
         return Peer(name=node.name if node is not None else task.node, address=node.address if node is not None else "", near=near, own=own)
 

@@ -38,8 +38,9 @@ def _served(seen: Container, facts: Facts, task: Container | None, address: str 
     """With the labels, names and ports of its service."""
     if facts.job:
         return replace(seen, services=(), originals=(), withheld="it is a task of a job")
-    options = overlaid(seen.options, task.options if task is not None else facts.options)
-    problems = (*seen.problems, *(each for each in facts.problems if each not in seen.problems))
+    options = _asked(seen, facts, task)
+    others = tuple(each for each in seen.problems if each not in facts.own_problems)
+    problems = (*others, *(each for each in facts.problems if each not in others))
     made = replace(
         seen,
         options=options,
@@ -49,6 +50,20 @@ def _served(seen: Container, facts: Facts, task: Container | None, address: str 
         **_names(seen, facts, options),
     )
     return _moved(made) if options.network != seen.options.network else made
+
+
+def _asked(seen: Container, facts: Facts, task: Container | None) -> Options:
+    """What managers know that it asks for, and beside that what its image does, where no manager has that.
+
+    A task that managers have not told of yet may be of a service that was changed just now: its own word counts.
+    """
+    if task is None:
+        return overlaid(seen.options, facts.options)
+    if seen.options == facts.own:
+        return task.options
+    image = {name: value for name in Options.__struct_fields__ if (value := getattr(seen.options, name)) != getattr(facts.own, name)}
+    health = {key: text for key, text in seen.options.health.items() if facts.own.health.get(key) != text}
+    return overlaid(task.options, replace(UNASKED, **image | {"health": health}))
 
 
 def overlaid(own: Options, service: Options) -> Options:
@@ -68,7 +83,7 @@ def _names(seen: Container, facts: Facts, options: Options) -> dict[str, tuple[s
 def _published(seen: Container, facts: Facts, address: str | None) -> tuple[Published, ...]:
     """Where its engine publishes it, and for ports that it does not, where all nodes do. address: of its engine."""
     places = {(each.port, each.protocol): each for each in seen.published}
-    for each in facts.ingress if seen.remote and address else ():
+    for each in facts.ingress if address else ():
         places.setdefault((each.target_port, each.protocol), replace(at_node(each), address=address))
     return tuple(sorted(places.values()))
 

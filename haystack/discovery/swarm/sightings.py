@@ -12,10 +12,11 @@ from itertools import chain
 from msgspec.structs import replace
 
 from haystack.discovery.provider import Nowhere, Provider, Sink
+from haystack.discovery.swarm.listened import Listened
 from haystack.discovery.swarm.merging import lost_by, merged, service_of
 from haystack.discovery.swarm.picture import Picture
 from haystack.model.listed import Listed, changed_ids, differing
-from haystack.model.records import Container, Listing, Port
+from haystack.model.records import Container, Listing
 
 PassOn = Callable[[str, Listing], None]
 NOBODY: Mapping[str, Container] = {}
@@ -51,8 +52,8 @@ class Sightings:
         self._there = False
         self._engines: dict[str, Seen] = {}
         self._services: dict[str, set[str]] = {}  # by service: ids of containers that engines list
-        self._at: dict[str, str] = {}  # by id of such a container: the engine's source
-        self._ports: dict[str, tuple[Port, ...]] = {}  # by service: what its containers listened on
+        self._at: dict[str, tuple[str, ...]] = {}  # by id of such a container: its sources, for DOCKER_HOST may name an engine twice
+        self._listened = Listened()
         self._passed = Listed()
         self._standing: dict[str, str] = {}  # by service without a task: the id of what stands for it
         self._silent: Mapping[str, str] = {}
@@ -133,18 +134,25 @@ class Sightings:
         old = seen.tasks.pop(identity, None)
         was, name = (service_of(each) if each is not None else "" for each in (old, container))
         if old is not None:
-            self._services[was].discard(identity)
-            if not self._services[was]:
-                del self._services[was]
-            self._at.pop(identity, None)
+            self._leave(source, identity, was)
         if container is not None and name:
             seen.tasks[identity] = container
             self._services.setdefault(name, set()).add(identity)
-            self._at[identity] = source
-            self._ports[name] = container.ports or self._ports.get(name, ())
-        if old is not None and container is not None and old.state == container.state:
+            self._at[identity] = (*self._at.get(identity, ()), source)
+            self._listened.note(name, container)
+        if old is not None and container is not None and (was, old.state) == (name, container.state):
             return set()
         return {each for each in (was, name) if each}
+
+    def _leave(self, source: str, identity: str, name: str) -> None:
+        """A source lists this container of a service no more, or as another one."""
+        others = tuple(each for each in self._at.pop(identity) if each != source)
+        if others:
+            self._at[identity] = others
+        if not any(service_of(self._engines[each].tasks[identity]) == name for each in others):
+            self._services[name].discard(identity)
+            if not self._services[name]:
+                del self._services[name]
 
     def _pass(self, source: str, seen: Seen, identities: Iterable[str], deliver: PassOn | None = None) -> None:
         """Pass on what an engine listed: these may look different. deliver: the method of the sink, where it is none of the usual ones."""
@@ -187,7 +195,7 @@ class Sightings:
         suspects = (changed | (old.ended ^ picture.ended)).intersection(self._at)
         suspects.update(identity for name in names for identity in self._services.get(name, ()))
         self._pass_engines(suspects)
-        self._ports = {name: ports for name, ports in self._ports.items() if name in picture.services or name in self._services}
+        self._listened.keep(picture.services, self._services)
         absent = {name for name in {*old.absent, *picture.absent} if old.absent.get(name) is not picture.absent.get(name)}
         self._pass_swarm(changed, absent, always=True)
 
@@ -218,7 +226,8 @@ class Sightings:
     def _pass_engines(self, identities: set[str]) -> None:
         by_source: dict[str, set[str]] = {}
         for identity in identities:
-            by_source.setdefault(self._at[identity], set()).add(identity)
+            for source in self._at[identity]:
+                by_source.setdefault(source, set()).add(identity)
         for source, some in by_source.items():
             self._pass(source, self._engines[source], some)
 
@@ -246,20 +255,17 @@ class Sightings:
         task = self.picture.containers.by_id.get(identity)
         if task is None or task.engine in covered or identity in self._at:
             return None
-        ports = tuple(sorted({*task.ports, *self._ports.get(service_of(task), ())}))
-        made = replace(task, ports=ports) if ports != task.ports else task
-        return lost_by(made, self._silent.get(task.engine, ""))
+        return lost_by(self._listened.completed(service_of(task), task), self._silent.get(task.engine, ""))
 
     def _stand_in(self, name: str, changes: dict[str, Container | None]) -> None:
         """What stands for a service without a task, where no engine lists one."""
-        manned = any(identity in self._engines[self._at[identity]].passed.by_id for identity in self._services.get(name, ()))
+        manned = any(i in self._engines[source].passed.by_id for i in self._services.get(name, ()) for source in self._at[i])
         container = self.picture.absent.get(name) if not manned else None
         if name in self._standing:
             changes[self._standing.pop(name)] = None
         if container is None:
             return
-        ports = tuple(sorted({*container.ports, *self._ports.get(name, ())}))
-        changes[container.id] = replace(container, ports=ports) if ports != container.ports else container
+        changes[container.id] = self._listened.completed(name, container)
         self._standing[name] = container.id
 
 

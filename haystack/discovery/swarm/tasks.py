@@ -30,9 +30,13 @@ def name(task: Task, service: str) -> str:
     return f"{service}.{task.slot or task.node}.{task.id}"
 
 
-def found(task: Task, facts: Facts, *, leaving: float = 0.0) -> Found:
-    """The container of a task that runs. leaving: since when it is to end, Unix seconds."""
-    attachments = tuple(sorted(map(_attachment, task.attachments or ()), key=lambda a: a.network))
+def attachments(task: Task) -> tuple[records.Attachment, ...]:
+    """Its places on networks, by their names."""
+    return tuple(sorted(map(_attachment, task.attachments or ()), key=lambda a: a.network))
+
+
+def found(task: Task, facts: Facts, began: float, *, leaving: float = 0.0) -> Found:
+    """The container of a task that runs. began, leaving: since when it runs, and is to end, Unix seconds."""
     container = Container(
         id=task.container,
         name=name(task, facts.name),
@@ -41,8 +45,8 @@ def found(task: Task, facts: Facts, *, leaving: float = 0.0) -> Found:
         image_name=facts.image_name,
         state=STOPPING if leaving else RUNNING,
         state_reason=LEAVING if leaving else RUNNING,
-        since=leaving or inspect.moment(task.status.timestamp),
-        attachments=attachments,
+        since=leaving or began,
+        attachments=attachments(task),
         ports=facts.ports,
         published=published(task, facts),
         services=facts.services,

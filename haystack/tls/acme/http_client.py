@@ -103,12 +103,17 @@ class HttpClient:
 
     async def request(self, method: str, url: str, body: bytes = b"", kind: str = "") -> Answer:
         """Ask, and have the answer, whatever its status. kind: of the body. Raises UnreachableError."""
-        parts = urlsplit(url)
-        if parts.scheme != "https" or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port or HTTPS
+            host.encode("idna")
+        except ValueError as error:
+            raise UnreachableError(f"{url!r} is no URL: {error}") from None
+        if parts.scheme != "https" or not host:
             raise UnreachableError(f"{url!r} is not an https URL")
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._exchange(parts.hostname, parts.port or HTTPS, self._head(method, url, body, kind) + body)
+                return await self._exchange(host, port, self._head(method, url, body, kind) + body)
         except TimeoutError:
             raise UnreachableError(f"{parts.netloc} has not answered within {self._seconds:g} s") from None
         except ssl.SSLCertVerificationError as error:

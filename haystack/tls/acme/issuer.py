@@ -143,7 +143,7 @@ class Issuer:
 
     async def _lead(self) -> float:
         self._reports.leads(ours=True)
-        history = self._history
+        history, fresh = self._history, self._history is None
         if history is None:
             history = self._history = await self._remembered()
             await self.shelf.look(ours=False)  # before anything is put back: another one may have written meanwhile
@@ -155,6 +155,8 @@ class Issuer:
         await self._listen(history)
         now = self._clock()
         await self._reconsider(history, now)
+        if fresh:
+            await in_turns(self._reports.remembered(history, now))
         made = await in_turns(plan.made(self._wanted.names, self.shelf.held, now, self._free))
         for key in {*self.shelf.spent(made.idle, now), *made.replaced}:
             await self.shelf.drop(key)
@@ -240,7 +242,7 @@ class Issuer:
         if renewal < now + SOON:
             why = f"due for renewal at once: what was issued is valid until {day(made.not_after)}, and here it is {day(now)}"
             again = history.refused(task.names, why, now, made.not_after, early=True)
-            self._reports.early(task, why, again)
+            self._reports.early(task.names, why, again)
             await self._save(history)
         else:
             history.issued(task.names)

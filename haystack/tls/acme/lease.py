@@ -37,15 +37,23 @@ def machine() -> str:
 
 
 class Lease:
-    """name: of who asks, as Via has it. wall: Unix seconds."""
+    """name: of who asks, as Via has it. wall: Unix seconds; steady: seconds of a clock that nobody sets."""
 
-    def __init__(self, path: Path, name: str, wall: Callable[[], float] = time.time, here: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        wall: Callable[[], float] = time.time,
+        here: str | None = None,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._path = path
-        self._wall = wall
+        self._wall, self._steady = wall, steady
         self._name = name
         self._machine = machine() if here is None else here
         self._fd = -1
         self._over = False
+        self._seen, self._since = Holder(), 0.0  # what another one has written, and when we saw that first
         self._door = threading.Lock()  # a heartbeat may come beside another question
 
     @property
@@ -95,7 +103,14 @@ class Lease:
         except OSError:  # a file system without locks: what stands in the file has to do
             pass
         holder = _holder(fd)
-        return holder.until <= self._wall() or (bool(self._machine) and holder.machine == self._machine)
+        return holder.until <= self._wall() or (bool(self._machine) and holder.machine == self._machine) or self._is_left(holder)
+
+    def _is_left(self, holder: Holder) -> bool:
+        """Whether its heartbeats have ceased, whatever it says: it may have been written by a clock that was ahead."""
+        now = self._steady()
+        if holder != self._seen:
+            self._seen, self._since = holder, now
+        return now - self._since > SECONDS
 
     def _renew(self) -> bool:
         """The file may have been replaced, or taken by a machine that does not see our lock."""

@@ -11,8 +11,10 @@ from heapq import nsmallest
 
 import structlog
 
+from haystack.loop.turns import Turns
 from haystack.model.records import Problem
 from haystack.observe.bursts import Crowd
+from haystack.tls.acme.history import Failed, History
 from haystack.tls.acme.plan import Task
 from haystack.tls.certificate import Certificate
 from haystack.tls.store import ACME, Store, key_of_name
@@ -65,10 +67,11 @@ class Reports:
         for name in names:
             self._well(name)
 
-    def early(self, task: Task, why: str, again: float) -> None:
+    def early(self, names: Iterable[str], why: str, again: float) -> None:
         """What was issued is served, and due for renewal already."""
-        self._crowd.warning("certificate.early", names=list(task.names), reason=why, again=_time(again))
-        for name in task.names:
+        told = list(names)
+        self._crowd.warning("certificate.early", names=told, reason=why, again=_time(again))
+        for name in told:
             self._ill(name, why, again, ())  # what it replaces is no worse for it
 
     def refused(self, names: Iterable[str], error: str, again: float, renews: Iterable[str] = ()) -> None:
@@ -83,6 +86,23 @@ class Reports:
         if self._problems.get(name) != why:
             self._crowd.warning("certificate.unasked", name=name, reason=why, again=_time(again) if again else None)
         self._ill(name, why, again, renews)
+
+    def remembered(self, history: History, now: float) -> Turns[None]:
+        """What failed before this process began, or had the lease, and waits: it may be a day until it is tried again."""
+        if history.open(now) > now:
+            self.unreachable(history.authority.error, history.authority.again)
+        for name, failed in tuple(history.names.items()):
+            if history.free(name, now) > now:
+                self._failed(name, failed)
+            yield
+
+    def _failed(self, name: str, failed: Failed) -> None:
+        if failed.early:
+            self.early((name,), failed.error, failed.again)
+        elif failed.asked:
+            self.refused((name,), failed.error, failed.again)
+        else:
+            self.unasked(name, failed.error, failed.again)
 
     def unreachable(self, error: str, again: float) -> None:
         """The authority can't be asked for anything."""

@@ -99,6 +99,6 @@ def test_an_answer_with_a_key_more_or_less_would_be_found():
             check(answer, schema_of("/healthz"))
 
 
-async def test_it_is_served():
+async def test_the_document_is_served_at_openapi_json():
     answer = await ask("/openapi.json", state())
     assert (answer.status_code, answer.json()) == (200, DOCUMENT)

@@ -45,7 +45,7 @@ async def test_they_are_compressed_for_those_who_want_it(accepted):
 
 
 @pytest.mark.parametrize("accepted", ["", "identity", "br", "gzip;q=0", "gzip;q=0.0, *", "*;q=0"])
-async def test_and_not_for_those_who_do_not(accepted):
+async def test_files_are_not_compressed_for_those_who_do_not_want_it(accepted):
     assert "content-encoding" not in (await ask("/ui/style.css", **{"Accept-Encoding": accepted})).headers
 
 

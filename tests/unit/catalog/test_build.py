@@ -80,6 +80,29 @@ def test_the_first_source_wins_and_it_is_told():
     assert [(w, p.subject) for w, p in snapshot.problems] == [("b", "duplicates")]
 
 
+def test_an_engine_that_is_named_twice_is_told_once_whatever_it_lists():
+    engine = Engine(id="E", name="one", host="unix:///docker.sock")
+    told = set()
+    for containers in ((container(),), (container(), container(2, "two")), (container(2, "two"),)):
+        listings = {source: Listing(engine=engine, containers=containers) for source in ("unix:///docker.sock", "tcp://one:2376")}
+        told.add(build(1, "haystack", listings, 1.0).problems)
+    assert told == {
+        (
+            (
+                "tcp://one:2376",
+                Problem(subject="duplicates", message="it leads to the engine of unix:///docker.sock, too: its containers are listed once"),
+            ),
+        )
+    }
+
+
+def test_engines_of_one_id_that_list_others_are_two():
+    """As those of machines that are copies of one have."""
+    engine = Engine(id="E", name="one", host="tcp://one:2376")
+    listings = {f"tcp://{c.name}:2376": Listing(engine=engine, containers=(c,)) for c in (container(), container(2, "two"))}
+    assert build(1, "haystack", listings, 1.0).problems == ()
+
+
 def test_options_of_a_service_and_where_its_containers_differ():
     one, two = container(1, options=Options(balance="random", hosts=("h",))), container(2, options=Options(balance="p2c", hosts=("h",)))
     service = only(built(one, two))

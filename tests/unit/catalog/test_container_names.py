@@ -52,7 +52,7 @@ def test_whose_name_had_to_be_changed_has_its_id_behind_it_where_others_would_ha
         ),
     ],
 )
-def test_it_is_told(names, told):
+def test_a_name_that_had_to_be_changed_is_a_problem_that_says_why(names, told):
     book, known = Book(), {c.id: c for c in (container(number, name) for number, name in enumerate(names, 1))}
     at_once(book.follow(known, known))
     assert [p.message for p in book.named(known["1" * 64]).problems] == [told]

@@ -94,7 +94,7 @@ def test_what_a_container_asked_for():
     assert result.text.splitlines()[2].split() == ["a.example", "A,", "MX", "1", "s", "ago", "3", "172.17.0.2"]
 
 
-def test_nobody():
+def test_who_says_that_nobody_has_asked():
     assert (run(state(), ["who", "a.example"]).status, run(state(), ["who", "a.example"]).text) == (
         1,
         "nobody has asked for a.example lately",
@@ -102,7 +102,7 @@ def test_nobody():
     assert run(state(), ["who", "web"]).text == "web has asked for nothing lately"
 
 
-def test_json():
+def test_who_as_json():
     result = run(state(), ["who", "a.example", "--json"], Context(heard=[row("a.example", WEB)]))
     assert json.loads(result.text) == [
         {"name": "a.example", "containers": ["web"], "address": "172.17.0.2", "types": ["A"], "ago": 1.0, "times": 1}

@@ -139,7 +139,7 @@ def test_of_an_inspected_container_no_other_variable_is_kept():
         ("Host(`a`) && Host(`b`)", [Target(("a",), (), ("Host twice",))]),
     ],
 )
-def test_rules(rule, expected):
+def test_a_rule_of_traefik_becomes_hosts_and_paths(rule, expected):
     assert traefik_rule.read(rule) == expected
 
 
@@ -344,3 +344,43 @@ def test_what_another_service_is_asked_for_may_be_guarded_by_that(rule):
     assert traefik(OPEN | labels)[0].hosts == ("b.example",)
     redirect = {"http.routers.g.rule": "Host(`a.example`)", "http.routers.g.service": "noop@internal"}
     assert traefik(OPEN | AUTH | redirect)[0].hosts == ("a.example", "b.example")
+
+
+def server(name, port, **more):
+    """Labels of a service of Traefik, and of a router to it."""
+    return {f"http.services.{name}.loadbalancer.server.port": port, f"http.routers.{name}.rule": f"Host(`{name}.example`)"} | {
+        f"http.routers.{name}.{key}": text for key, text in ({"service": name} | more).items()
+    }
+
+
+@pytest.mark.parametrize("guard", [{"middlewares": "auth"}, {"tls.options": "mtls"}])
+def test_the_port_that_a_router_guards_is_no_other_router_s(guard):
+    options, problems = traefik(server("admin", "9001", **guard) | server("www", "80"))
+    assert asked(options, "hosts", "port") == (("www.example",), 80)
+    assert any("are not understood" in problem.message for problem in problems)
+
+
+def test_a_host_never_leads_to_the_port_of_another_router_s_service():
+    options, problems = traefik(server("api", "9000") | server("console", "9001"))
+    assert asked(options, "hosts", "port") == (("api.example",), 9000)
+    assert [p.message for p in problems if "console" in p.subject] == [
+        "it leads to the service console, on another port than api, and a container has one haystack.port; this router ignored"
+    ]
+    both = server("api", "9000") | server("web", "9000")
+    assert asked(traefik(both)[0], "hosts", "port") == (("api.example", "web.example"), 9000)
+
+
+def test_a_router_that_names_none_of_several_services_leads_nobody_here():
+    labels = {
+        key: text for key, text in (server("admin", "9001", middlewares="auth") | server("www", "80")).items() if "www.service" not in key
+    }
+    options, problems = traefik(labels)
+    assert options.hosts == ()
+    assert any(problem.message.startswith("it names none of the services of these labels") for problem in problems)
+
+
+def test_a_service_without_a_port_has_none_of_another_one():
+    labels = server("admin", "9001", middlewares="auth") | server("www", "80")
+    del labels["http.services.www.loadbalancer.server.port"]
+    options, _ = traefik(labels | {"http.services.www.loadbalancer.healthcheck.path": "/up"})
+    assert asked(options, "hosts", "port", "health") == (("www.example",), None, {"path": "/up"})

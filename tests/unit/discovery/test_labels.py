@@ -36,7 +36,7 @@ from haystack.discovery import labels
         ("health", "Require", "health_policy", "require"),
     ],
 )
-def test_good(key, text, field, value):
+def test_a_good_label_becomes_its_option(key, text, field, value):
     within = {"haystack.protocol": "https"} if key.startswith("tls.") else {}
     options, problems = labels.read({f"haystack.{key}": text} | within)
     assert (getattr(options, field), problems) == (value, ())

@@ -251,6 +251,15 @@ def test_published_ports_are_at_the_host_where_they_are_bound_to_all_addresses()
     assert seen(raw_web)["web"].published == ()
 
 
+def test_tasks_of_a_swarm_are_at_the_ports_of_haystacks_own_node_too():
+    raw_task, raw_web = (published(raw(number, name, SHOP), p80=[("0.0.0.0", "8081")]) for number, name in ((2, "task"), (3, "web")))
+    raw_task["Config"]["Labels"] = {"com.docker.swarm.service.name": "task"}
+    found, _ = far(raw(1, "front", SHOP), raw_task, raw_web, own=OWN)
+    assert [p.place for p in found["task"].published] == ["192.0.2.5:8081"]
+    assert not found["task"].remote
+    assert found["web"].published == ()
+
+
 def test_what_is_bound_to_all_addresses_of_one_kind_is_at_an_engine_of_that_kind_alone():
     raw_web = published(
         raw(1, "web", SHOP), p80=[("0.0.0.0", "8081"), ("::", "9081")], p81=[("0.0.0.0", "8082")], p82=[("::", "8083")], p83=[("", "8084")]

@@ -20,7 +20,7 @@ def test_of_no_worker_there_is_nothing():
     assert counts.total([]) == counts.NOTHING
 
 
-def test_by_source():
+def test_answers_are_counted_by_source():
     assert counts.of_source(ONE, "zone") == 4
     assert counts.of_source(ONE, "cache") == 0
 

@@ -73,6 +73,8 @@ async def test_text_has_a_field_a_word():
     [
         ({"client": SIX}, "client", "fd00::2"),
         ({"client": SIX}, "container", ""),
+        ({"client": WEB[:3]}, "client", ""),
+        ({"client": SIX + b"\1"}, "client", ""),
         ({"qtype": 65}, "type", "HTTPS"),
         ({"qtype": 4711}, "type", "TYPE4711"),
         ({"rcode": 3}, "rcode", "NXDOMAIN"),

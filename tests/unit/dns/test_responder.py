@@ -205,7 +205,7 @@ def test_what_is_no_query_is_answered_with_edns_where_it_has_it(responder, messa
     [b"\xc0\x0c\0\1\0\1", (b"\x3f" + b"a" * 63) * 4 + b"\0\0\1\0\1"],
     ids=["a pointer in the question", "a name of more than 255 octets"],
 )
-def test_so_is_a_question_that_is_none(responder, question):
+def test_a_malformed_question_is_answered_with_formerr(responder, question):
     query = VALID[:4] + struct.pack("!4H", 1, 0, 0, 1) + question + wire.opt_record(False)
     reply = responder.answer(query, OWN, tcp=False)
     assert (rcode_of(reply), reply[12:]) == (wire.FORMERR, wire.opt_record(False))

@@ -69,13 +69,13 @@ def test_the_clients_own_endpoint_comes_first():
     assert [Attempt(route).next(NOW, of[3]) for _ in range(5)] == [of[3]] * 5
 
 
-def test_unless_it_has_gone():
+def test_the_clients_own_endpoint_does_not_come_first_once_it_has_gone():
     route, of = service(3)
     of[1].endpoint.retire(True)
     assert {Attempt(route).next(NOW, of[1]) for _ in range(3)} == set(of)  # the picker's, whose table is the old one
 
 
-def test_or_is_full():
+def test_the_clients_own_endpoint_does_not_come_first_while_it_is_full():
     route, of = service(3)
     of[1].endpoint.hold(route, 1)
     load(of[1].endpoint, 1)
@@ -163,6 +163,40 @@ def test_what_one_fails_at_stays_its_answer_where_nobody_has_room():
             member.endpoint.hold(route, 1)
             load(member.endpoint, 1)
     assert not attempt.failed(NOW, 503)
+
+
+@pytest.mark.parametrize("balance", ["p2c", "random", "roundrobin", "leastconn"])
+def test_where_most_are_full_a_request_goes_to_one_that_has_room_and_is_well(balance):
+    """One that fails at once has room all the time, and would get whatever the others have none for."""
+    route, of = service(50, balance)
+    failing, *full, free = of
+    fail(route, failing)
+    for member in full:
+        member.endpoint.hold(route, 1)
+        load(member.endpoint, 1)
+    for _ in range(200):
+        attempt = Attempt(route)
+        assert attempt.next(NOW) is free
+        attempt.leave()
+    free.endpoint.hold(route, 1)
+    load(free.endpoint, 1)
+    assert Attempt(route).next(NOW) is failing, "rather than wait for room"
+
+
+def test_one_that_failed_before_it_waits_for_room_waits_no_longer_than_others():
+    """As in a worker: a turn in vain prolongs nothing."""
+    route, of = service(2)
+    attempt = Attempt(route, woken=lambda _attempt: None)
+    attempt.next(NOW)
+    assert attempt.broke(NOW, unseen=True) == "again"
+    for member in of:
+        member.endpoint.hold(route, 1)
+        load(member.endpoint, 1)
+    for now, decision in ((NOW, "join"), (NOW + 500, "join first"), (NOW + 900, "join first")):
+        assert (attempt.look_again(now) if attempt.in_queue else attempt.next(now)) is None
+        assert attempt.join(now, 1000, 10) == decision
+        assert attempt.until == NOW + 1000
+        attempt.wake_next()
 
 
 def test_one_with_room_is_found_among_many_that_are_full():

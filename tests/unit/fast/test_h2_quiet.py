@@ -15,6 +15,7 @@ from tests.unit.fast.test_h2_client import GET, ONE, Peer, Peers
 
 QUIET, PONG, AGAIN = 30_000, 10_000, 310_000  # milliseconds
 NOT_YET = 1000  # less than which no test takes
+DEAF = 3  # of the endpoints, the one that takes no connection and does not refuse one
 
 
 @pytest.fixture
@@ -98,3 +99,17 @@ def test_who_has_nothing_to_answer_is_not_asked(rig: Rig, peers: Peers) -> None:
     peers.settle()
     passes(rig, peers, QUIET)
     assert peer.pings == 0
+
+
+def test_one_that_is_not_connected_yet_is_not_asked(rig: Rig, peers: Peers) -> None:
+    """Where the endpoint is told whose a connection is (PROXY protocol), its one request has it before it is made."""
+    deaf = rig.service.endpoints[DEAF]
+    deaf.introduces = 2
+    rig.service.change(1 << DEAF, Manner(0))
+    client = rig.connect()
+    client.send(GET)
+    peers.settle()
+    testing.let_pass(deaf, QUIET)
+    rig.poller.sweep()
+    peers.settle()
+    assert (deaf.in_flight, bytes(client.seen)) == (1, b"")

@@ -3,20 +3,20 @@
 from haystack._fast.exchange.testing import Pending
 
 
-def test_it_waits_for_room_as_long_as_the_setting_says():
+def test_a_request_waits_for_room_as_long_as_the_setting_says():
     pending = Pending()
     assert pending.for_room(5000, queue_ms=1000) == "join"
     assert (pending.reason, pending.until) == ("room", 6000)
 
 
-def test_one_that_was_woken_in_vain_stands_first_and_its_time_goes_on():
+def test_a_request_woken_in_vain_is_first_in_the_queue_and_its_time_goes_on():
     pending = Pending()
     pending.for_room(5000, queue_ms=1000)
     assert pending.for_room(5700, queue_ms=1000, has_place=False) == "join first"
     assert pending.until == 6000
 
 
-def test_one_that_had_an_endpoint_meanwhile_waits_anew():
+def test_a_request_that_had_an_endpoint_meanwhile_waits_for_the_whole_time_again():
     pending = Pending()
     pending.for_room(5000, queue_ms=1000)
     pending.served()
@@ -24,7 +24,7 @@ def test_one_that_had_an_endpoint_meanwhile_waits_anew():
     assert pending.until == 6700
 
 
-def test_so_does_one_that_tried_an_endpoint_in_vain():
+def test_a_request_whose_endpoint_failed_waits_for_room_for_the_whole_time_again():
     pending = Pending()
     pending.for_room(5000, queue_ms=1000)
     pending.for_room(5700, queue_ms=1000, failed=True)
@@ -58,7 +58,7 @@ def test_one_that_waited_for_room_waits_for_an_endpoint_as_long_as_any():
     assert pending.until == 9000
 
 
-def test_so_does_one_that_an_endpoint_failed():
+def test_a_request_whose_endpoint_failed_waits_for_an_endpoint_for_the_whole_time_again():
     pending = Pending()
     pending.for_endpoint(5000, 9000)
     pending.for_endpoint(8000, 12_000, failed=True)
@@ -74,7 +74,7 @@ def test_news_are_waited_for_for_a_second_in_all():
     assert pending.for_news(6000) == "give up"
 
 
-def test_or_as_long_as_requests_of_the_service_wait():
+def test_news_are_waited_for_no_longer_than_the_wait_of_the_service():
     pending = Pending()
     pending.for_news(5000, wait_ms=300)
     assert pending.until == 5300
@@ -93,7 +93,7 @@ def test_for_another_cause_it_looks_each_tick_for_half_a_second():
     assert pending.for_cause(5500) == "give up"
 
 
-def test_or_for_a_second_where_the_service_has_others():
+def test_for_another_cause_it_looks_for_a_second_where_the_service_has_other_endpoints():
     pending = Pending()
     assert pending.for_cause(5000, others=True) == "look again"
     assert pending.for_cause(5999, others=True) == "look again"
@@ -107,7 +107,7 @@ def test_an_endpoint_that_had_been_told_to_stop_is_another_cause():
     assert pending.news_until == 0
 
 
-def test_so_is_the_end_of_all_others():
+def test_the_end_of_all_other_endpoints_is_another_cause():
     pending = Pending()
     pending.for_cause(5000, others=True)
     assert pending.for_cause(5200, others=True, empty=True) == "wait for endpoint"

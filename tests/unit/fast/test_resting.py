@@ -145,7 +145,7 @@ def test_it_is_told_when_the_worker_ends(rig: Rig, resting_client: Client) -> No
 
 
 @pytest.mark.parametrize("how", ["the client leaves", "the worker ends"])
-def test_it_leaves_nothing_behind(rig: Rig, resting_client: Client, how: str) -> None:
+def test_a_connection_that_has_ended_is_not_among_those_at_rest(rig: Rig, resting_client: Client, how: str) -> None:
     if how == "the client leaves":
         rig.drop(resting_client.end)
         rig.settle()

@@ -27,7 +27,7 @@ def test_a_request_that_may_have_had_an_effect_is_not_sent_again():
 
 
 @pytest.mark.parametrize("unseen", [True, False])
-def test_nor_is_one_whose_body_is_not_kept(unseen):
+def test_a_request_whose_body_is_not_kept_is_not_sent_again(unseen):
     assert Retry(body_sent=True).after_break(NOW, unseen=unseen) == "unsafe"
 
 

@@ -16,7 +16,7 @@ from haystack.model.records import Options
 from tests.fakes.state import ENDPOINT
 
 PROBE = Probe(address="10.0.0.1", port=80, path="/up", rise=2, fall=3)
-UP, DOWN, NEW = State(up=True), State(up=False, why="503 from /up, 3 in a row"), State()
+UP, DOWN, NEW = State(up=True), State(up=False, why="503 from /up, 3 in a row", trouble="503 from /up"), State()
 
 
 def after(state, *answers, probe=PROBE, at=1.0):

@@ -74,6 +74,14 @@ async def test_where_its_own_address_is_silent_its_published_port_is_used_and_wh
     assert (shown["address"], shown["port"], shown["address_reason"], shown["remote"]) == ("192.0.2.5", 8081, told, True)
 
 
+async def test_a_task_on_haystacks_own_node_shows_itself_first_too(hosts):
+    hosts.silent.add("10.0.0.1:80")
+    hosts.accepting.add("192.0.2.5:8081")
+    hosts.list(replace(there(), remote=False, since=1.0))  # it ran before Haystack did
+    assert hosts.places() == []
+    await hosts.reaches("192.0.2.5:8081")
+
+
 async def test_where_its_own_address_answers_that_is_used(hosts):
     hosts.accepting.update({"10.0.0.1:80", "192.0.2.5:8081"})
     hosts.list(there())

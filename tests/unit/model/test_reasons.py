@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from haystack.model.reasons import span, why
+from haystack.model.reasons import cause, span, why
 from haystack.model.services import Cause, Override
 from tests.fakes.state import ENDPOINT
 
@@ -18,6 +18,17 @@ def test_one_that_is_out_tells_since_when_and_until_when():
     assert why(out, 99.0) == "draining: kill SIGTERM 0.0 s ago"
     ejected = replace(out, reason="ejected: 5 failures in a row (5 reset)", cause=Cause.EJECTED, until=105.0)
     assert why(ejected, 102.0) == "ejected: 5 failures in a row (5 reset) 2.0 s ago, back in 3.0 s"
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("draining: kill SIGTERM", "killed with SIGTERM"),
+        ("draining: its task is to shut down", "its task is to shut down"),
+    ],
+)
+def test_who_told_it_to_stop(reason, told):
+    assert cause(replace(ENDPOINT, ready=False, reason=reason, cause=Cause.STOPPING)) == told
 
 
 def test_a_state_that_lasts_is_told_with_its_length():

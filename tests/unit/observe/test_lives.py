@@ -88,6 +88,16 @@ def test_a_kill_is_told_with_its_signal_and_what_followed(life: Life) -> None:
     assert [(e.kind, e.text, e.detail) for e in life.show(two)] == [("container.died", "its process ended", "exit status 143")]
 
 
+def test_a_task_that_its_swarm_ends_is_told_as_that(life: Life) -> None:
+    one, two = container(1), container(2)
+    life.show(one, two)
+    entries = life.show(replace(one, state=STOPPING, state_reason="its task is to shut down", since=118.0), two)
+    assert [(e.kind, e.about, e.text) for e in entries] == [
+        ("container.killed", "web-1", "was told to stop: its task is to shut down"),
+        ("endpoint.out", "web-1", f"gets no more requests for {WEB}: its task is to shut down; 1 endpoint left"),
+    ]
+
+
 def test_a_kill_and_an_end_that_are_seen_together_are_both_told(life: Life) -> None:
     one = container()
     life.show(one)

@@ -12,7 +12,7 @@ from haystack._fast.log.otlp_span import SpanBuffer
 from haystack._fast.log.span_parts import parts
 from haystack._fast.testing import add_spans
 from haystack.observe.otlp_message import Block
-from haystack.observe.span_exporter import BATCH, LARGEST, Sink, SpanExporter
+from haystack.observe.span_exporter import BATCH, BLOCKS, LARGEST, Sink, SpanExporter
 from tests.fakes.collector import Collector, attributes
 from tests.fakes.state import trace
 
@@ -217,6 +217,20 @@ def test_what_no_worker_sends_costs_the_others_nothing(
     spans.close(LIMIT)
     assert sink.batches == [5]
     assert (spans.sent, spans.lost) == (5, lost)
+
+
+def test_no_more_blocks_wait_than_there_is_memory_for_however_small_they_are(exporter: Callable[..., SpanExporter]) -> None:
+    """Each takes some hundred bytes beside what it holds."""
+    sink = Held()
+    spans = exporter(lambda: sink)
+    spans.take(*written())
+    assert sink.asked.acquire(timeout=LIMIT)
+    for _ in range(BLOCKS + 10):
+        spans.take(b"\x12\x00", 1)
+    assert spans.lost == 10
+    sink.go_on.release(2)
+    spans.close(LIMIT)
+    assert (spans.sent, spans.lost) == (1 + BLOCKS, 10)
 
 
 def test_the_newest_has_a_place_however_large_it_is(exporter: Callable[..., SpanExporter]) -> None:

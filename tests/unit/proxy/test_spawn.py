@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from haystack.proxy.spawn import Nursery, spawn
+from haystack.proxy.spawn import Spares, spawn
 
 LIMIT = 10.0
 
@@ -26,12 +26,12 @@ os.waitpid(child, 0)
 assert copies == [1], "the test notices a fork"
 
 async def main():
-    nursery = spawn.Nursery()
-    nursery.refill()
-    taken = await nursery.take()
+    spares = spawn.Spares()
+    spares.refill()
+    taken = await spares.take()
     await taken.discard()
-    nursery.refill()
-    await nursery.close()
+    spares.refill()
+    await spares.close()
 
 uvloop.run(main())
 print(len(copies) - 1)
@@ -48,24 +48,24 @@ def there(pid):
 
 
 async def test_a_worker_that_has_ended_is_known_to_have_with_its_status_and_is_no_zombie():
-    born = spawn()
-    assert born.alive
-    assert born.process.poll() is None
-    os.kill(born.process.pid, 9)
-    await asyncio.wait_for(born.ended(), LIMIT)
-    assert not born.alive
-    assert born.process.poll() == -9
-    assert not there(born.process.pid)
-    await born.discard()
+    worker = spawn()
+    assert worker.alive
+    assert worker.process.poll() is None
+    os.kill(worker.process.pid, 9)
+    await asyncio.wait_for(worker.ended(), LIMIT)
+    assert not worker.alive
+    assert worker.process.poll() == -9
+    assert not there(worker.process.pid)
+    await worker.discard()
 
 
 async def test_a_worker_that_nobody_gives_work_ends_with_its_channel():
-    born = spawn()
-    born.sock.close()
-    await asyncio.wait_for(born.ended(), LIMIT)
-    assert born.process.poll() is not None
+    worker = spawn()
+    worker.sock.close()
+    await asyncio.wait_for(worker.ended(), LIMIT)
+    assert worker.process.poll() is not None
     began = time.monotonic()
-    await born.end()
+    await worker.end()
     assert time.monotonic() - began < LIMIT
 
 
@@ -74,7 +74,7 @@ async def test_those_that_were_started_ahead_are_taken_first_and_none_that_has_d
     dead.process.kill()
     await asyncio.wait_for(dead.ended(), LIMIT)
     ahead = [alive, dead]
-    taken = await Nursery(born=ahead).take()
+    taken = await Spares(processes=ahead).take()
     assert (taken, ahead) == (alive, [])
     await taken.discard()
     assert dead.sock.fileno() == -1

@@ -15,7 +15,7 @@ from haystack.proxy.worker_life import Lives
 from haystack.proxy.worker_slot import Slot
 
 
-class Newborn:
+class FakeProcess:
     """A process in name only, which ends when its connection does. sock: the end of the control process."""
 
     def __init__(self) -> None:
@@ -37,10 +37,10 @@ class Newborn:
 @pytest.mark.parametrize(("size", "heard"), [(ipc.MAX_UP, 1), (ipc.MAX_UP + 1, 0)])
 async def test_no_worker_says_more_at_once_than_any_has_to_say(size: int, heard: int) -> None:
     """Such a one may be somebody else by now: it has no more of this process's memory for that."""
-    born, told, stopping = Newborn(), list[Any](), asyncio.Event()
+    process, told, stopping = FakeProcess(), list[Any](), asyncio.Event()
 
-    async def take() -> Newborn:
-        return born
+    async def take() -> FakeProcess:
+        return process
 
     def hear(_slot: Slot, channel: ipc.Channel, message: ipc.Any) -> None:
         told.append(message)
@@ -58,7 +58,7 @@ async def test_no_worker_says_more_at_once_than_any_has_to_say(size: int, heard:
     async with asyncio.timeout(20):
         life = asyncio.create_task(lives.keep(Slot(0, [])))
         try:
-            await asyncio.get_running_loop().sock_sendall(born.theirs, len(body).to_bytes(4, "big") + body)
+            await asyncio.get_running_loop().sock_sendall(process.theirs, len(body).to_bytes(4, "big") + body)
         except ConnectionError:
             assert not heard
         await life

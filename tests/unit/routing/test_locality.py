@@ -52,7 +52,7 @@ def test_other_hosts_have_what_this_one_has_lost(endpoints, expected):
 
 
 @pytest.mark.parametrize(("near", "expected"), [(True, [100, 0]), (False, [100, 100])])
-def test_it_can_be_turned_off(near, expected):
+def test_locality_can_be_turned_off(near, expected):
     service = Service(name="web.services.haystack", endpoints=(HERE, AWAY))
     (row,) = at_once(made(service, Defaults("p2c", 60.0, 10.0, near=near)))
     assert [e.weight for e in row.listeners[0]] == expected

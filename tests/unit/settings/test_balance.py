@@ -16,7 +16,7 @@ from haystack.settings import balance
         ("HASH:Cookie:SessionId", "hash:cookie:SessionId"),
     ],
 )
-def test_good(text, word):
+def test_an_algorithm_is_read_in_any_case_and_names_keep_what_matters(text, word):
     assert balance.read(text) == balance.read(word) == word
 
 
@@ -25,7 +25,7 @@ BAD_NAMES = ["hash:header:\xe9", "hash:header:" + "x" * 65, "hash:cookie:", "has
 
 
 @pytest.mark.parametrize("text", [*BAD, *BAD_NAMES])
-def test_bad(text):
+def test_what_is_no_algorithm_is_refused(text):
     with pytest.raises(ValueError, match="no such algorithm"):
         balance.read(text)
 

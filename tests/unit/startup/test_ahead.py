@@ -45,10 +45,10 @@ def test_workers_begin_before_the_rest_is_imported(tmp_path):
 
 @pytest.mark.usefixtures("quiet")
 def test_a_process_for_each_worker_and_none_is_left(tmp_path):
-    with ahead.begun(load({"workers": "2", "state_dir": str(tmp_path)})) as born:
-        pids = [each.process.pid for each in born]
-        assert [each.alive for each in born] == [True, True]
-        taken = born.pop()
+    with ahead.begun(load({"workers": "2", "state_dir": str(tmp_path)})) as processes:
+        pids = [each.process.pid for each in processes]
+        assert [each.alive for each in processes] == [True, True]
+        taken = processes.pop()
     assert taken.alive
     taken.drop()
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
@@ -56,8 +56,8 @@ def test_a_process_for_each_worker_and_none_is_left(tmp_path):
 
 @pytest.mark.usefixtures("quiet")
 def test_one_that_replaces_another_has_none_yet(tmp_path):
-    with ahead.begun(load({"workers": "2", "state_dir": str(tmp_path)}), replace=True) as born:
-        assert born == []
+    with ahead.begun(load({"workers": "2", "state_dir": str(tmp_path)}), replace=True) as processes:
+        assert processes == []
 
 
 @pytest.mark.usefixtures("quiet")
@@ -71,6 +71,6 @@ def test_those_that_have_begun_stay_where_the_next_one_can_not(tmp_path, monkeyp
         return first[0]
 
     monkeypatch.setattr(ahead, "spawn", scarce)
-    with ahead.begun(load({"workers": "3", "state_dir": str(tmp_path)})) as born:
-        assert born == first
+    with ahead.begun(load({"workers": "3", "state_dir": str(tmp_path)})) as processes:
+        assert processes == first
     assert not first[0].alive

@@ -130,7 +130,7 @@ async def test_a_renewed_key_that_is_roots_alone_is_named_and_read_as_soon_as_it
     assert entries(store) == {"a": (("a.x",), "")}
 
 
-async def test_it_is_watched(authority, tmp_path, store):
+async def test_the_folder_of_certificates_is_watched(authority, tmp_path, store):
     told = asyncio.Event()
     task = asyncio.create_task(Folder(tmp_path, store).run())
     store.subscribe(lambda picture: told.set() if "a.x" in picture.names else None)

@@ -97,5 +97,5 @@ def test_equal_images_are_hardly_ever_marked() -> None:
 
 
 @pytest.mark.parametrize(("part", "of", "told"), [(0, 0, "0.0 %"), (0, 9, "0.0 %"), (1, 10_000, "< 0.1 %"), (31, 1000, "3.1 %")])
-def test_shares(part: int, of: int, told: str) -> None:
+def test_a_share_is_shown_in_per_cent(part: int, of: int, told: str) -> None:
     assert share(part, of) == told

@@ -7,18 +7,21 @@ from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
+from docker.errors import APIError
 from requests import exceptions
 from structlog.testing import capture_logs
 from urllib3.exceptions import ProtocolError
 
 from bench.macro.process import free_port
 from haystack.discovery import own_place
-from haystack.discovery.docker import advice
+from haystack.discovery.docker import advice, client
 from haystack.discovery.docker.provider import DockerProvider
 from haystack.discovery.docker.timing import Timing
 from haystack.settings.settings import load
 from haystack.startup import engines
+from tests.fakes.engine import FakeEngine
 from tests.fakes.sink import FakeSink, running
+from tests.fakes.socket_proxy import SocketProxy
 
 
 def refused(number):
@@ -74,6 +77,18 @@ def test_a_denied_socket_says_which_group(user, inside, said, monkeypatch, tmp_p
         engine.bind(str(path))
         monkeypatch.setattr(advice.os, "geteuid", lambda: user)
         assert said.format(gid=path.stat().st_gid) in advice.hint(f"unix://{path}", refused(errno.EACCES), inside)
+
+
+@pytest.mark.parametrize(
+    ("path", "switch"), [("/info", "INFO"), ("/events", "EVENTS"), ("/containers/json", "CONTAINERS"), ("/_ping", "PING")]
+)
+def test_a_socket_proxy_that_refuses_a_call_is_told_which(path, switch):
+    with FakeEngine() as engine, SocketProxy(engine.host, {"version"}) as proxy, closing(client.connect(proxy.host, None)) as asking:
+        with pytest.raises(APIError) as refusal:
+            client.asked(asking, path, 5.0)
+        assert advice.hint(proxy.host, refusal.value) == (
+            f"a socket proxy, or a plugin of the engine, refuses GET {path}: let it through (docker-socket-proxy: {switch}=1)"
+        )
 
 
 def test_check_tells_it_too():

@@ -162,6 +162,21 @@ async def test_a_kill_counts_while_the_list_is_made_again_and_does_not_come(engi
         engine.lists_now.set()
 
 
+async def test_what_takes_long_is_waited_for_though_the_engine_is_asked_whether_it_is_there(engine, sink):
+    """First a list, then a container: nothing but an answer is due then."""
+    one = engine.add(inspected(1, "one"), event=False)
+    engine.lists_now.clear()
+    engine.hanging = {one}
+    async with running(provider(engine, Timing(ping=0.05, answer=60.0)), sink):
+        for go_on in (engine.lists_now.set, engine.hanging.clear):
+            pings = engine.pings
+            await asyncio.to_thread(until, lambda pings=pings: engine.pings >= pings + 3, 10, "it is not asked any more")
+            go_on()
+        await sink.until(lambda: sink.names == {"one"})
+    assert sink.errors == []
+    assert engine.lists == 1
+
+
 async def test_a_kill_counts_after_a_reconnect_while_others_hang(engine, sink, five):
     one = engine.add(inspected(1, "one"), event=False)
     async with running(provider(engine, PATIENT), sink):

@@ -336,6 +336,28 @@ async def test_haystack_itself_is_left_out(engine, sink):
         await sink.until(lambda: sink.names == {"other"})
 
 
+async def test_a_network_that_is_made_while_a_list_comes_is_not_forgotten_with_it(engine, sink):
+    """The list's networks were asked for before."""
+
+    def known(listing):
+        return {network.name for network in listing.networks}
+
+    engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine, Timing(relist=0.1)), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.lists_now.clear()
+        lists = engine.lists
+        await asyncio.to_thread(until, lambda: engine.lists > lists, 10, "it is not listed again")
+        engine.networks.append({"Id": "f" * 64, "Name": "made", "Driver": "bridge", "IPAM": {"Config": None}})
+        engine.emit("create", "f" * 64, kind="network")
+        await sink.until(lambda: "made" in known(sink.listings[-1]))
+        shown = len(sink.listings)
+        engine.add(inspected(2, "two"), event=False)
+        engine.lists_now.set()
+        await sink.until(lambda: sink.names == {"one", "two"})
+    assert all("made" in known(listing) for listing in sink.listings[shown:])
+
+
 async def test_a_network_that_is_made_later_may_be_one_that_haystack_is_on(engine, sink, monkeypatch):
     monkeypatch.setattr("haystack.discovery.own_place.container_id", str)
     monkeypatch.setattr("haystack.discovery.own_place.addresses", lambda: tuple(here))

@@ -223,3 +223,14 @@ def test_a_host_where_nobody_listens(home):
         free = taken.getsockname()[1]
         with pytest.raises(TunnelError, match=r"ssh: 127\.0\.0\.1: "), way.opened(f"ssh://me@127.0.0.1:{free}", TlsOptions()):
             pass
+
+
+def test_a_key_with_a_passphrase_is_told_as_that(home, sshd):
+    trust(home, sshd, user=False)
+    sshd.user_key.write_private_key(str(home / "id_ed25519"), "pkcs8-pem", passphrase="hunter2")
+    (home / "id_ed25519.pub").write_text(sshd.user_key.export_public_key().decode())
+    told = refusal(url(sshd))
+    assert told == (
+        "ssh: me@127.0.0.1 accepts no key of this user: ~/.ssh/id_ed25519 has a passphrase, and nobody is asked for it: "
+        "use a key without one, or an agent (SSH_AUTH_SOCK)"
+    )

@@ -15,7 +15,7 @@ from haystack.discovery.swarm.provider import Search, SwarmProvider
 from haystack.discovery.swarm.sightings import Sighted, Sightings
 from haystack.discovery.swarm.timing import Timing
 from haystack.model.records import Engine, Listing
-from tests.fakes.engine import inspected
+from tests.fakes.engine import inspected, rfc3339
 from tests.fakes.sink import FakeSink, running
 from tests.fakes.swarm import OVERLAY, FakeSwarm, container_id, ident
 from tests.fakes.worker import until
@@ -69,6 +69,22 @@ async def test_a_poll_that_shows_nothing_new_tells_nothing(swarm, sink):
         polls = swarm.asked["/tasks"]
         await polled(lambda: swarm.asked["/tasks"] > polls + 2)
     assert len(sink.listings) == 1
+
+
+async def test_a_task_whose_state_is_reported_anew_is_the_same_still(swarm, sink):
+    """As all are when another manager leads: one that begins anew would have to show itself first."""
+    web = swarm.add_service(1, "web")
+    swarm.add_task(1, web)
+    async with running(provider(swarm), sink):
+        await sink.until(lambda: sink.names)
+        (before,) = sink.listings[-1].containers
+        swarm.add_task(1, web, status={"Timestamp": rfc3339(1_700_000_099)}, address="10.0.1.9/24")
+        await sink.until(lambda: {c.address for c in sink.listings[-1].containers} == {"10.0.1.9"})
+        swarm.tasks.clear()
+        swarm.add_task(2, web, status={"Timestamp": rfc3339(1_700_000_200)})
+        await sink.until(lambda: {c.id for c in sink.listings[-1].containers} == {container_id(2)})
+    assert {listing.containers[0].since for listing in sink.listings if listing.containers[0].id == before.id} == {before.since}
+    assert sink.listings[-1].containers[0].since == 1_700_000_200
 
 
 async def test_an_event_of_a_service_has_it_poll_at_once(swarm, sink):

@@ -38,12 +38,12 @@ def test_the_usual_times():
     assert (Timing().busy, Timing().rest) == (BUSY, REST)
 
 
-def test_at_rest(swarm, session):
+def test_a_swarm_at_rest_is_polled_at_the_slow_pace(swarm, session):
     swarm.add_task(1, swarm.add_service(1, "web"))
     assert session()._poll() == REST
 
 
-def test_after_something_has_happened(swarm, session):
+def test_a_swarm_is_polled_at_the_fast_pace_after_something_has_happened(swarm, session):
     assert session(stirred=600.0)._poll() == BUSY
 
 

@@ -167,6 +167,16 @@ def test_labels_names_and_ports_of_the_service_are_its_containers_too(sightings,
     assert [(p.place, p.ingress) for p in found.published] == [("10.77.0.9:8080", True)]
 
 
+@pytest.mark.parametrize("remote", [True, False])
+def test_a_port_that_all_nodes_publish_is_at_haystacks_own_node_too(sightings, sink, remote):
+    facts = Facts(service="s1", name="web", image_name="nginx", ingress=(Port(target_port=80, published_port=8080),))
+    seen = made(1, node="n1", remote=remote)
+    sightings.replace("e1", listing("n1", seen))
+    sightings.take(picture(services={"web": facts}))
+    (found,) = sink.lists["e1"].values()
+    assert [(p.place, p.ingress) for p in found.published] == [("10.77.0.9:8080", True)]
+
+
 def test_a_task_asks_for_what_its_service_does_where_it_asks_for_nothing_itself():
     mine, service = Options(weight=9, health={"path": "/a"}), Options(weight=7, hosts=("a.example",), health={"path": "/b", "port": "81"})
     assert overlaid(mine, service) == Options(weight=9, hosts=("a.example",), health={"path": "/a", "port": "81"})
@@ -292,3 +302,48 @@ def test_when_the_swarm_is_left_its_list_goes(sightings, sink):
     sightings.dissolve()
     assert (sink.where(here), sink.where(there)) == (["e1"], [])
     assert sink.lists["e1"][here.id].options.weight is None
+
+
+def twice(sightings, *containers):
+    """The lists of one engine that DOCKER_HOST names twice, as deploy/stack.yml may: by its socket, and by its address."""
+    for source in ("e1", "e2"):
+        sightings.replace(source, listing("n1", *containers))
+
+
+def test_a_container_of_an_engine_that_is_named_twice_goes_from_both_lists(sightings, sink):
+    seen = made(1, node="n1")
+    sightings.take(picture(seen))
+    twice(sightings, seen)
+    twice(sightings, replace(seen, health="healthy"))
+    assert sink.where(seen) == ["e1", "e2"]
+    twice(sightings)
+    assert sink.where(seen) == []
+
+
+def test_labels_of_a_service_count_in_both_lists_of_an_engine_that_is_named_twice(sightings, sink):
+    seen = made(1, node="n1")
+    twice(sightings, seen)
+    facts = Facts(service="s1", name="web", image_name="nginx", options=Options(weight=7))
+    sightings.take(picture(replace(seen, options=facts.options), services={"web": facts}))
+    assert [sink.lists[source][seen.id].options.weight for source in ("e1", "e2")] == [7, 7]
+
+
+def test_a_container_that_is_renamed_is_of_its_new_service_alone(sightings, sink):
+    seen = made(1, node="n1")
+    nobody = Container(id="f" * 64, name="web", engine="", state="absent", services=("web.nginx",), address="0.0.0.0")
+    twice(sightings, seen)
+    sightings.take(picture(seen, absent={"web": nobody}))
+    assert sink.where(nobody) == []
+    twice(sightings, replace(seen, name="plain"))
+    assert sink.where(nobody) == ["swarm"]
+
+
+def test_another_image_of_a_service_listens_elsewhere(sightings, sink):
+    old, new = made(1, node="n1", image="shop:1"), made(2, node="n2", image="shop:2", ports=(ports.named(8080, "tcp"),))
+    sightings.replace("e1", listing("n1", old))
+    sightings.take(picture(new))
+    assert [p.number for p in sink.lists["swarm"][new.id].ports] == [8080]
+    # what a manager does not know of the first one is known of the engine that ran it
+    other = replace(made(3, node="n2", image="shop:1"), ports=())
+    sightings.take(picture(new, other))
+    assert [p.number for p in sink.lists["swarm"][other.id].ports] == [80]

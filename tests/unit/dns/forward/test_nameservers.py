@@ -19,12 +19,12 @@ from haystack.dns.forward.nameservers import Nameserver, others, parse, resolv_c
         ("", None),
     ],
 )
-def test_parse(text, expected):
+def test_a_nameserver_is_an_address_with_or_without_a_port(text, expected):
     assert parse(text) == (expected and Nameserver(*expected))
 
 
 @pytest.mark.parametrize("written", ["9.9.9.9:53", "[2620:fe::fe]:5353"])
-def test_text(written):
+def test_a_nameserver_as_text_is_what_was_read(written):
     assert text(parse(written)) == written
 
 

@@ -130,7 +130,11 @@ async def test_a_certificate_of_nobody_that_we_trust_is_refused(serve):
     assert asked == []
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1/dir", "https:///dir", "ftp://x/", "https://127.0.0.1/a b", "https://127.0.0.1/\xe9"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1/dir", "https:///dir", "ftp://x/", "https://127.0.0.1/a b", "https://127.0.0.1/\xe9", "https://127.0.0.1:99999/",
+     "https://[::1/dir", "https://a..b/dir", f"https://{'a' * 64}.example/dir", "https://\u2100.example/dir"],
+)  # fmt: skip
 async def test_what_is_no_https_url_is_not_asked(client, url):
     with pytest.raises(UnreachableError):
         await client().request("GET", url)

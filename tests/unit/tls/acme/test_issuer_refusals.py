@@ -196,6 +196,29 @@ async def test_back_off_outlives_a_restart(rig, tmp_path, clock, ca):
     assert len(ca.orders) == 1
 
 
+@pytest.mark.parametrize("what", ["refused", "astray", "down"])
+async def test_after_a_restart_it_is_told_why_there_is_no_certificate_before_it_is_tried_again(rig, tmp_path, clock, ca, what):
+    if what == "refused":
+        ca.refusals[NAME] = {"type": "urn:ietf:params:acme:error:unauthorized", "detail": "nothing there"}
+    elif what == "astray":
+        rig.reach.astray[NAME] = "www.example.com leads to 192.0.2.9"
+    else:
+        ca.down = "no route to host"
+    rig.want(web=NAME)
+    await rig.rounds()
+    told, error = rig.problems, getattr(rig.entry(NAME), "error", None)
+    asked = ca.count.total()
+    assert told
+    rig.lease.release()
+    rig = Rig(tmp_path / "acme", clock, ca, name="two")
+    rig.want(web=NAME)
+    await rig.round(later=1)
+    assert ca.count.total() == asked
+    assert rig.reach.looked == []
+    assert rig.problems == told
+    assert getattr(rig.entry(NAME), "error", None) == error
+
+
 async def test_an_authority_that_is_down_for_hours_is_asked_less_and_less_often_whatever_the_names(rig):
     rig.ca.down = "no route to host"
     rig.want(**{f"s{number}": f"n{number}.example.com" for number in range(30)})

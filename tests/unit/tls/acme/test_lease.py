@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from haystack.tls.acme.lease import SECONDS, Lease
+from haystack.tls.acme.lease import BEAT, SECONDS, Lease
 
 START = 1000.0
 
@@ -32,8 +32,8 @@ def lease(tmp_path, clock):
     """A maker of leases of one file; all that are held at the end are released."""
     made = []
 
-    def make(name, here="m"):
-        made.append(Lease(tmp_path / "folder" / "lease", name, clock, here))
+    def make(name, here="m", steady=clock):
+        made.append(Lease(tmp_path / "folder" / "lease", name, clock, here, steady))
         return made[-1]
 
     yield make
@@ -92,6 +92,32 @@ def test_one_that_died_elsewhere_is_followed_when_its_time_is_over(lease, clock)
     assert not two.take()
     clock.now += 2
     assert two.take()
+
+
+def test_one_that_died_by_a_clock_that_was_ahead_is_followed_when_its_heartbeats_have_ceased(lease, clock):
+    """As where a machine has started anew with the right time: the file would be somebody's for as long as the clock was wrong."""
+    steady = Clock()
+    clock.now += 86400
+    one = lease("one")
+    one.take()
+    dies(one)
+    clock.now -= 86400
+    two = lease("two", "started anew", steady)
+    assert not two.take()
+    steady.now += SECONDS - 1
+    assert not two.take()
+    steady.now += 2
+    assert two.take()
+
+
+def test_one_whose_clock_is_ahead_keeps_it_by_its_heartbeats(lease, clock, monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(95, "Operation not supported")))
+    one, two = lease("one"), lease("two", "other")
+    for _ in range(10):
+        clock.now += 86400 + BEAT
+        assert one.take()
+        clock.now -= 86400
+        assert not two.take()
 
 
 def test_a_heartbeat_keeps_it_where_locks_are_not_shared(lease, clock, monkeypatch):

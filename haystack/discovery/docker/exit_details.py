@@ -12,11 +12,12 @@ from functools import partial
 from haystack.discovery.docker import client as border
 from haystack.discovery.docker import inspect
 from haystack.discovery.docker.asking import Asking
+from haystack.discovery.docker.departures import MOST
 from haystack.discovery.docker.engine_view import View
 from haystack.observe.bursts import Crowd
 
 
-class Autopsies:
+class ExitDetails:
     """Of one session. patience: seconds that the engine may take for one; pause: before the first question; news: there was more to say."""
 
     def __init__(
@@ -29,8 +30,11 @@ class Autopsies:
         self._asked = ""
 
     def want(self, identity: str) -> None:
-        """This container has ended."""
+        """This container has ended. Of many, those that ended first are not asked about: their departures are not kept either."""
+        self._waiting.pop(identity, None)
         self._waiting[identity] = time.monotonic() + self._pause
+        while len(self._waiting) > MOST:
+            del self._waiting[next(iter(self._waiting))]
 
     def wake(self) -> float:
         """When the next one is due, in seconds of a clock that only grows."""
