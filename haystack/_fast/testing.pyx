@@ -21,7 +21,9 @@ from haystack._fast.net.poller cimport clock_ns
 from haystack._fast.routing.router cimport Router
 from haystack._fast.util.buffer cimport Buffer, add, release
 from haystack._fast.util.digest cimport digest
+from haystack._fast.util.digits cimport write_ip4
 from haystack._fast.util.random_numbers cimport mix
+from haystack._fast.worker.callers cimport Callers
 
 
 cdef object exported(Head *h, int used, bint request):
@@ -305,3 +307,14 @@ def picks_ns(Picker picker, int64_t times):
             take_on(member.endpoint)
             held[i & 63] = <void *>member
     return clock_ns() - start
+
+
+def ip4_text(bytes octets):
+    """An IPv4 address as Haystack writes it."""
+    cdef char text[16]
+    return text[:write_ip4(text, <const unsigned char *><const char *>octets)]
+
+
+def note_caller(Callers callers, bytes address, str service, int64_t now):
+    """A client calls a service. now: milliseconds."""
+    callers.note(address, <int>len(address), service, now)

@@ -16,8 +16,7 @@ from time import monotonic
 
 import uvloop
 
-from haystack._fast.connection import resting, slow_readers
-from haystack._fast.connection.http2_leg import forget_spares
+from haystack._fast.connection import http2_leg, resting, slow_readers, spares
 from haystack._fast.exchange import bulk, half_closed, outliers
 from haystack._fast.exchange.listener import Listener
 from haystack._fast.log.access_line import Log
@@ -266,7 +265,8 @@ class Worker:
 
 def _audit() -> None:
     """The debug build's last look: with the worker gone, what is still alive has leaked, and the status says so."""
-    forget_spares()
+    http2_leg.forget_spares()
+    spares.forget_spares()
     gc.unfreeze()
     while gc.collect():  # what compiled code held shows as garbage only once its holder has gone
         pass

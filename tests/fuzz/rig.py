@@ -12,8 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from haystack._fast.connection import resting, slow_readers
-from haystack._fast.connection.http2_leg import forget_spares
+from haystack._fast.connection import http2_leg, resting, slow_readers, spares
 from haystack._fast.exchange import bulk, half_closed
 from haystack._fast.exchange.listener import Listener
 from haystack._fast.log import span_parts
@@ -261,7 +260,8 @@ class Rig:
     def assert_empty(self) -> None:
         """After the worker has gone, in the debug build: nothing is alive."""
         del self.listener, self.service, self.worker, self.poller, self.loop
-        forget_spares()
+        http2_leg.forget_spares()
+        spares.forget_spares()
         live = allocations.live()
         assert not live["sockets"], live
         assert not live["buffers"], live

@@ -12,6 +12,7 @@ from haystack._fast.connection.leg cimport LegUser
 from haystack._fast.connection.lingering cimport close_in_order, drop_input
 from haystack._fast.connection.passthrough cimport pass_on
 from haystack._fast.connection.server cimport ServerConnection
+from haystack._fast.connection.spares cimport keep
 from haystack._fast.http1.flaw cimport Flaw, said
 from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_request
 from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLOUT
@@ -42,7 +43,8 @@ cdef class Http1Server(Http1Connection):
             self.leg.user.close()       # closed by somebody else than its exchange
         self.leg.connection = None      # else each would keep the other
         release(&self.input)
-        return self.worker.clients.leave(self.peer.origin)
+        self.worker.clients.leave(self.peer.origin)
+        return 0 if self.silence.watched else keep(self)        # the list of those that are watched has it for a while
 
     cdef bint is_at_rest(self) noexcept:
         """Whether it has no request, not even one that was not read yet: it may be closed (RFC 9112, section 9.5)."""

@@ -4,12 +4,13 @@ from libc.errno cimport (
     EPROTO, errno,
 )
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
-from libc.string cimport strlen, strncmp, memmove
+from libc.string cimport memcmp, strlen
 from posix.unistd cimport close as close_fd, dup
 
 from haystack._fast.connection.http1_server cimport Http1Server
 from haystack._fast.connection.leg cimport Peer
 from haystack._fast.connection.server cimport ServerConnection
+from haystack._fast.connection.spares cimport forget, new_client
 from haystack._fast.exchange.admit cimport Exchanges
 from haystack._fast.exchange.introduced cimport Introduced
 from haystack._fast.http1.local_reply cimport Form, write_answer
@@ -18,6 +19,7 @@ from haystack._fast.net.networks cimport Networks, Right
 from haystack._fast.net.tls_server cimport TlsServer, TlsServerTransport
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.buffer cimport take
+from haystack._fast.util.digits cimport write_ip4
 from haystack._fast.util.linked_list cimport Link
 from haystack._fast.worker.worker_state cimport SCRATCH, WorkerState
 
@@ -55,6 +57,8 @@ cdef enum:
     LOOKS = 64          # at idle clients, for one that may be closed
     BACKLOG = 4096      # of the supervisor's sockets
     LOCAL = 0x7F000001  # 127.0.0.1
+
+cdef const char *MAPPED = b"\0\0\0\0\0\0\0\0\0\0\xFF\xFF"     # before an IPv4 address in an IPv6 one (RFC 4291, section 2.5.5.2)
 
 
 cdef class Listener(Door):
@@ -94,6 +98,7 @@ cdef class Listener(Door):
         self.close()
         close_fd(self.spare)        # a copy: while it is open, the socket goes on listening
         self.spare = -1
+        forget()
 
     cdef int on_event(self, uint32_t events) except -1:
         cdef char raw[128]
@@ -161,18 +166,20 @@ cdef class Listener(Door):
     cdef int admit(self, int fd, sockaddr *peer) except -1:
         """Watch a new client."""
         cdef WorkerState worker = self.worker
-        cdef Transport transport
         cdef Http1Server client
         cdef ServerConnection idle
+        cdef Transport transport
         cdef int rights = rights_of(worker.networks, peer)
         try:
-            transport = Transport() if self.tls is None else TlsServerTransport(self.tls)
+            client = new_client() if self.tls is None else Http1Server()
+            if self.tls is not None:
+                client.transport = TlsServerTransport(self.tls)
         except BaseException:
             close_fd(fd)
             raise
+        transport = client.transport
         transport.fd = fd               # goes with it, whatever goes wrong from here on
-        client = Http1Server()
-        client.worker, client.handler, client.transport = worker, self.exchanges, transport
+        client.worker, client.handler = worker, self.exchanges
         client.peer.listener, client.peer.served = self.index, self.served
         set_address(&client.peer, peer)
         client.peer.fd = fd
@@ -267,7 +274,7 @@ cdef uint64_t origin_of(sockaddr *peer) noexcept:
     ip = (<sockaddr_in6 *>peer).sin6_addr.s6_addr
     for i in range(8):
         origin = origin << 8 | ip[i]
-    if origin == 0 and ip[8] == 0 and ip[9] == 0 and ip[10] == 0xFF and ip[11] == 0xFF:
+    if memcmp(ip, MAPPED, 12) == 0:
         return <uint64_t>0xFFFF << 32 | (<uint32_t *>&ip[12])[0]        # an IPv4 client of a dual-stack socket
     return origin or 1
 
@@ -280,14 +287,19 @@ cdef int rights_of(Networks networks, sockaddr *peer) noexcept:
 
 
 cdef int set_address(Peer *client, sockaddr *peer) noexcept:
-    client.address[0] = client.port = 0
+    cdef const unsigned char *ip = NULL
+    client.address[0] = client.address_size = client.port = 0
     if peer.sa_family == AF_INET or peer.sa_family == AF_INET6:
         client.port = ntohs((<sockaddr_in *>peer).sin_port)         # stands at the same place in both
     if peer.sa_family == AF_INET:
-        inet_ntop(AF_INET, &(<sockaddr_in *>peer).sin_addr, client.address, 48)
+        ip = <const unsigned char *>&(<sockaddr_in *>peer).sin_addr
     elif peer.sa_family == AF_INET6:
-        inet_ntop(AF_INET6, &(<sockaddr_in6 *>peer).sin6_addr, client.address, 48)
-        if strncmp(client.address, b"::ffff:", 7) == 0:
-            memmove(client.address, client.address + 7, strlen(client.address) - 6)   # an IPv4 client of a dual-stack socket
-    client.address_size = <int>strlen(client.address)
+        ip = (<sockaddr_in6 *>peer).sin6_addr.s6_addr
+        if memcmp(ip, MAPPED, 12) != 0:
+            inet_ntop(AF_INET6, ip, client.address, 48)
+            client.address_size = <int>strlen(client.address)
+            return 0
+        ip += 12                        # an IPv4 client of a dual-stack socket
+    if ip != NULL:
+        client.address_size = write_ip4(client.address, ip)
     return 0

@@ -11,4 +11,5 @@ cdef extern from *:
 
 cdef int decimal(Buffer *out, unsigned long long n) except -1
 cdef int write_chunk_size(Buffer *out, size_t size) except -1
+cdef int write_ip4(char *out, const unsigned char *ip) noexcept nogil
 cdef void write_hex(char *out, uint64_t n) noexcept nogil

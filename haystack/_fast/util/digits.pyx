@@ -1,4 +1,4 @@
-"""Numbers as text, in the forms that HTTP/1 has for them."""
+"""Numbers as text, in the forms that HTTP/1 has for them, and IPv4 addresses."""
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
@@ -72,3 +72,25 @@ cdef int write_chunk_size(Buffer *out, size_t size) except -1:
 cdef void write_hex(char *out, uint64_t n) noexcept nogil:
     """Sixteen lower-case digits."""
     hex_digits(out, n)
+
+
+cdef int write_ip4(char *out, const unsigned char *ip) noexcept nogil:
+    """An IPv4 address of four bytes as dotted decimal, with a NUL behind it: 16 bytes at most; how many without the NUL."""
+    cdef char *at = out
+    cdef int i
+    for i in range(4):
+        if i:
+            at[0] = c'.'
+            at += 1
+        if ip[i] >= 100:
+            at[0] = <char>(c'0' + ip[i] // 100)
+            memcpy(at + 1, PAIRS + 2 * (ip[i] % 100), 2)
+            at += 3
+        elif ip[i] >= 10:
+            memcpy(at, PAIRS + 2 * ip[i], 2)
+            at += 2
+        else:
+            at[0] = <char>(c'0' + ip[i])
+            at += 1
+    at[0] = 0
+    return <int>(at - out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 
 import pytest
@@ -12,10 +13,14 @@ from haystack._fast.exchange.listener import Listener
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
+from haystack._fast.testing import note_caller
+from haystack._fast.worker.callers import Callers
 from haystack._fast.worker.worker_state import WorkerState
 from haystack.proxy import limits
 from haystack.settings.settings import Settings
 from tests.fuzz.rig import EVERYBODY, HandLoop
+
+PLACES = 2048
 
 
 class Site:
@@ -80,3 +85,26 @@ def test_a_connection_that_turns_to_another_service_has_called_both(site):
 def test_strangers_are_not_remembered(site):
     site.ask("web")
     assert site.told() == []
+
+
+def test_rows_are_those_of_the_pairs_that_were_noted_last():
+    """Against an ordered dict: so many pairs at most, the newest last, and a service by its name, whichever str that is."""
+    numbers = random.Random(7)
+    callers, model = Callers(), {}
+    for now in range(4 * PLACES):
+        address, number = f"10.0.{numbers.randrange(8)}.{numbers.randrange(128)}", numbers.randrange(4)
+        service = "".join(("web", str(number)))  # another str each time
+        note_caller(callers, address.encode(), service, now)
+        model[address, service] = model.pop((address, service), 0) + 1
+        if len(model) > PLACES:
+            del model[next(iter(model))]
+    assert len(model) == PLACES
+    assert [(client, service, times) for client, service, _, times in callers.told()] == [(*pair, times) for pair, times in model.items()]
+
+
+def test_addresses_of_all_lengths_are_told_as_they_came():
+    callers = Callers()
+    addresses = ["", "::1", "10.0.0.12", "255.255.255.255", "2001:db8:1234:5678:9abc:def0:1234:5678", "x" * 48]
+    for address in addresses:
+        note_caller(callers, address.encode(), "web", 1)
+    assert [client for client, _, _, _ in callers.told()] == addresses
