@@ -81,6 +81,7 @@ cdef void mark_named(Head *h, const char *option, int size) noexcept nogil:
         if h.fields[k].kind in (Kind.OTHER, Kind.REQUEST_ID, Kind.EXPECT, Kind.DATE) and h.fields[k].name_size == size:
             if same_any(h.fields[k].name, option, size):
                 h.fields[k].kind = Kind.NAMED
+                h.kinds |= 1 << Kind.NAMED
 
 
 cdef bint names_protocol(Head *h) noexcept nogil:

@@ -30,6 +30,7 @@ cdef enum Kind:
     TRAILER
     PROXY_HOP           # Proxy-Connection and the like; goes no further whoever sent it
     NAMED               # listed by Connection
+    ODD                 # of Head.kinds alone
 
 cdef struct Field:
     const char *name    # and behind it the rest of the line
@@ -68,6 +69,7 @@ cdef struct Head:
     const char *host
     int host_size       # -1 where there is no Host
     int count
+    unsigned int kinds  # of its fields, a bit each, and that of ODD where a line is not normal; a field that became NAMED leaves its old bit, too
     Field fields[MAX_FIELDS]    # at the end: the few that are in use are near to the rest
 
 cdef int parse_request(Head *h, const char *data, size_t size) noexcept nogil

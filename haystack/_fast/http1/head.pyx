@@ -161,6 +161,7 @@ cdef int parse_fields(Head *h, const char *p, const char *end, bint lf_ends) noe
         f.value_size = <int>(last - at)
         f.normal = normal
         h.count += 1
+        h.kinds |= 1 << f.kind | (not normal) << Kind.ODD
         if f.kind != Kind.OTHER:
             error = note(h, f)
             if error:
@@ -172,6 +173,7 @@ cdef int parse_fields(Head *h, const char *p, const char *end, bint lf_ends) noe
 
 cdef void clear(Head *h) noexcept nogil:
     h.count = 0
+    h.kinds = 0
     h.length = -1
     h.host_size = -1
     h.status = 0

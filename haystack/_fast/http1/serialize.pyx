@@ -50,11 +50,13 @@ cdef enum:      # kinds of fields, one bit each
 cdef int add_kept(Buffer *out, Head *h, int kept) except -1:
     """The fields that go on, in their order; neighbours that stand in normal form are one copy. kept: of these kinds."""
     cdef int i
-    cdef Field *f
+    cdef Field *f = &h.fields[h.count - 1]
     cdef const char *run = NULL
     cdef size_t size = 0
     if h.chunked:
         kept |= 1 << Kind.TRAILER
+    if h.count and not h.kinds & ~<unsigned int>kept:       # all of them, as they stand
+        return add(out, h.fields[0].name, f.name + f.size - h.fields[0].name)
     for i in range(h.count):
         f = &h.fields[i]
         if kept >> f.kind & 1 and f.normal:
@@ -78,7 +80,7 @@ cdef int add_kept(Buffer *out, Head *h, int kept) except -1:
 
 cdef bint has(Head *h, int kind) noexcept:
     cdef int i
-    for i in range(h.count):
+    for i in range(h.count if h.kinds >> kind & 1 else 0):
         if h.fields[i].kind == kind:
             return True
     return False

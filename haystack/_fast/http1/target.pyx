@@ -20,6 +20,7 @@ cdef int64_t forwards_left(Head *h) noexcept:
         if h.fields[i].name_size == 12 and same(h.fields[i].name, b"max-forwards", 12):
             left = NO_NUMBER if left != NO_LIMIT else digits(h.fields[i].value, h.fields[i].value_size)
             h.fields[i].kind = Kind.NAMED
+            h.kinds |= 1 << Kind.NAMED
     return left
 
 
