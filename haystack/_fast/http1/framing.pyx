@@ -3,7 +3,7 @@
 RFC 9112, section 6.1, and RFC 9110, sections 5.6.1, 7.6.1 and 10.1. Called by the head's parser; several fields of one name are one list.
 """
 from haystack._fast.http1.flaw cimport Flaw
-from haystack._fast.http1.head cimport Field, Head, Kind
+from haystack._fast.http1.head cimport Field, Head, Kind, withdraw
 from haystack._fast.util.scan cimport same_any, same_word
 
 cdef enum:
@@ -80,8 +80,7 @@ cdef void mark_named(Head *h, const char *option, int size) noexcept nogil:
     for k in range(h.count):
         if h.fields[k].kind in (Kind.OTHER, Kind.REQUEST_ID, Kind.EXPECT, Kind.DATE) and h.fields[k].name_size == size:
             if same_any(h.fields[k].name, option, size):
-                h.fields[k].kind = Kind.NAMED
-                h.kinds |= 1 << Kind.NAMED
+                withdraw(h, &h.fields[k])
 
 
 cdef bint names_protocol(Head *h) noexcept nogil:

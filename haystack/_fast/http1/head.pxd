@@ -69,8 +69,13 @@ cdef struct Head:
     const char *host
     int host_size       # -1 where there is no Host
     int count
-    unsigned int kinds  # of its fields, a bit each, and that of ODD where a line is not normal; a field that became NAMED leaves its old bit, too
+    unsigned int kinds  # of its fields, a bit each, that of ODD where a line is not normal; a field that became NAMED leaves its bit
     Field fields[MAX_FIELDS]    # at the end: the few that are in use are near to the rest
+
+cdef inline void withdraw(Head *h, Field *f) noexcept nogil:
+    """Have it go no further: the one way to do so, for who writes heads asks kinds first."""
+    f.kind = Kind.NAMED
+    h.kinds |= 1 << Kind.NAMED
 
 cdef int parse_request(Head *h, const char *data, size_t size) noexcept nogil
 cdef int parse_trailer(Head *h, const char *data, size_t size) noexcept nogil

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t
 from libc.string cimport memchr, memcmp
 
-from haystack._fast.http1.head cimport Head, Kind, same
+from haystack._fast.http1.head cimport Head, same, withdraw
 
 cdef enum:
     NO_NUMBER = -2
@@ -19,8 +19,7 @@ cdef int64_t forwards_left(Head *h) noexcept:
     for i in range(h.count):
         if h.fields[i].name_size == 12 and same(h.fields[i].name, b"max-forwards", 12):
             left = NO_NUMBER if left != NO_LIMIT else digits(h.fields[i].value, h.fields[i].value_size)
-            h.fields[i].kind = Kind.NAMED
-            h.kinds |= 1 << Kind.NAMED
+            withdraw(h, &h.fields[i])
     return left
 
 

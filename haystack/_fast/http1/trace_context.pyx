@@ -5,7 +5,7 @@ https://www.w3.org/TR/trace-context-1/. Decides nothing about sampling. Reads he
 from libc.stdint cimport uint64_t
 from libc.string cimport memcmp
 
-from haystack._fast.http1.head cimport Field, Head, Kind
+from haystack._fast.http1.head cimport Field, Head, Kind, withdraw
 from haystack._fast.util.buffer cimport Buffer, put, reserve
 from haystack._fast.util.scan cimport same_any
 
@@ -88,7 +88,7 @@ cdef void withhold(Head *h, bint whole) noexcept:
     for i in range(h.count):
         f = &h.fields[i]
         if is_traceparent(f) or (whole and f.name_size == 10 and f.kind == Kind.OTHER and same_any(f.name, b"tracestate", 10)):
-            f.kind = Kind.NAMED
+            withdraw(h, f)
 
 
 cdef int write_traceparent(Buffer *out, const TraceContext *context) except -1:
