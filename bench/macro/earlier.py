@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.macro.peers import HaystackProxy
-from bench.macro.report import figure
+from bench.macro.report import figure, share
 from bench.macro.scenarios import SUBJECT, Aim, Contestant, Scenario
 from bench.macro.summary import Row, median, ratios
 
@@ -52,6 +52,6 @@ def _line(scenario: Scenario, key: str, unit: str, rows: Sequence[Row]) -> str:
     found = ratios(rows, Aim(key, LIMIT, base=(EARLIER,)))
     ratio = statistics.median(found)
     before, after = (figure(median(rows, scenario.name, name, key)) for name in (EARLIER, SUBJECT))
-    told = "reached" if ratio <= LIMIT else f"**missed** by {ratio / LIMIT - 1:.0%}"
+    told = "reached" if ratio <= LIMIT else f"**missed** by {share(ratio / LIMIT - 1)}"
     aimed = f" at most {LIMIT} | {told} |" if key == "cpu_us" else " | |"
     return f"| {scenario.title} | {unit} | {before} | {after} | **{ratio:.2f}** ({min(found):.2f} to {max(found):.2f}) |{aimed}"

@@ -29,7 +29,12 @@ def verdict(result: Result) -> str:
     if result.reached:
         goal = result.aim.goal
         return "reached, and the goal" if goal is not None and result.ratio <= goal else "reached"
-    return f"**missed** by {abs(result.ratio / result.aim.limit - 1):.0%}"
+    return f"**missed** by {share(abs(result.ratio / result.aim.limit - 1))}"
+
+
+def share(part: float) -> str:
+    """In percent; of less than one a tenth, for nothing is missed by 0 %."""
+    return f"{part:.0%}" if part >= 0.01 else f"{part:.1%}"
 
 
 def spread(result: Result) -> str:
