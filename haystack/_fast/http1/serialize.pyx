@@ -50,12 +50,13 @@ cdef enum:      # kinds of fields, one bit each
 cdef int add_kept(Buffer *out, Head *h, int kept) except -1:
     """The fields that go on, in their order; neighbours that stand in normal form are one copy. kept: of these kinds."""
     cdef int i
-    cdef Field *f = &h.fields[h.count - 1]
+    cdef Field *f
     cdef const char *run = NULL
     cdef size_t size = 0
     if h.chunked:
         kept |= 1 << Kind.TRAILER
     if h.count and not h.kinds & ~<unsigned int>kept:       # all of them, as they stand
+        f = &h.fields[h.count - 1]
         return add(out, h.fields[0].name, f.name + f.size - h.fields[0].name)
     for i in range(h.count):
         f = &h.fields[i]
