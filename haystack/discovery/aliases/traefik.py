@@ -27,6 +27,7 @@ SERVED = {  # of a service
     ".loadbalancer.sticky.cookie.name": "haystack.sticky",
 }
 SERVER = tuple(SERVED)[:2]  # port and scheme: where it is in the container
+DEFAULTS = ("", "http")  # of these two: where a service has no port, Traefik takes what the image exposes
 OLD = ("traefik.frontend.", "traefik.backend.", "traefik.port", "traefik.protocol")
 MIDDLE = "middlewares"
 REDIRECT = "redirectscheme"
@@ -51,7 +52,7 @@ def read(carried: Carried) -> Meant:
     routers = sorted({key.removeprefix(ROUTERS).partition(".")[0] for key in labels if key.startswith(ROUTERS)})
     led = _Routers(labels, found, problems)
     led.take(routers)
-    _take_server(labels, found, problems, led.service)
+    _take_server(labels, found, problems, led.service, routed=bool(routers))
     problems += _unknown({key: name for key, (name, _) in labels.items() if not _is_known(key)})
     return found, problems
 
@@ -118,8 +119,10 @@ class _Routers:
         if service is None:
             self._odd(name, "it names none of the services of these labels, of which there are several", whole=True)
             return
-        if self.service is not None and _server(self._labels, service) != _server(self._labels, self.service):
-            shown = f"the service {service[:SHOWN]}, on another port than {self.service[:SHOWN]}"
+        here, there = (_server(self._labels, each) for each in (self.service or service, service))
+        if here != there:
+            where = "on another port" if here[0] != there[0] else "in another protocol"
+            shown = f"the service {service[:SHOWN]}, {where} than {self.service[:SHOWN] if self.service else ''}"
             self._odd(name, f"it leads to {shown}, and a container has one haystack.port", whole=True)
             return
         self._take_rule(name, rule)
@@ -239,17 +242,27 @@ def _services(labels: Mapping[str, tuple[str, str]]) -> list[str]:
 
 def _server(labels: Mapping[str, tuple[str, str]], service: str) -> tuple[str, ...]:
     """Where a service's requests go to in the container."""
-    return tuple(labels.get(f"{SERVICES}{service}{suffix}", ("", ""))[1] for suffix in SERVER)
+    given = (labels.get(f"{SERVICES}{service}{suffix}", ("", ""))[1].lower() for suffix in SERVER)
+    return tuple(text or default for text, default in zip(given, DEFAULTS, strict=True))
 
 
-def _take_server(labels: Mapping[str, tuple[str, str]], found: dict[str, Alias], problems: list[Problem], service: str | None) -> None:
-    """What this service says; where no router leads to any, what the first one does that says so."""
+def _take_server(
+    labels: Mapping[str, tuple[str, str]], found: dict[str, Alias], problems: list[Problem], service: str | None, *, routed: bool
+) -> None:
+    """What this service says; where there are no routers, what the first one does that says so.
+
+    routed: there are routers. Where none of them leads here, the first service may be the one that only a guarded one leads to.
+    """
     for suffix, label in SERVED.items():
         given = {name: labels[key] for name in _services(labels) if (key := f"{SERVICES}{name}{suffix}") in labels}
         chosen = given.get(service) if service is not None else next(iter(given.values()), None)
         if chosen is None:
             continue
         name, text = chosen
+        if service is None and routed and len({text for _, text in given.values()}) > 1:
+            message = f"no router that is read here leads to one of these services, which differ in {label}; ignored"
+            problems.append(Problem(subject=f"label {name}", message=message))
+            continue
         found[label] = Alias(text=text, origin=f"label {name}")
         if len({text for _, text in given.values()}) > 1:
             problems.append(Problem(subject=f"label {name}", message=f"{text[:SHOWN]!r} is used: a container has one {label}"))

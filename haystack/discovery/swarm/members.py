@@ -93,6 +93,7 @@ class Members:
             containers=self._listed,
             absent=self._note_absent(told),
             services={each.name: self._of(each, each.spec.task_template.container or NO_SPEC) for each in told.services},
+            made={row.container.id: row.facts for row in self._rows.values()},
             nodes=self._places,
             networks=told.networks,
             problems=told.problems,

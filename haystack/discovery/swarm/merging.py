@@ -55,12 +55,12 @@ def _served(seen: Container, facts: Facts, task: Container | None, address: str 
 def _asked(seen: Container, facts: Facts, task: Container | None) -> Options:
     """What managers know that it asks for, and beside that what its image does, where no manager has that.
 
-    A task that managers have not told of yet may be of a service that was changed just now: its own word counts.
+    A task that managers have not told of yet may be of a service that was changed just now: its own word counts, where it is another.
     """
+    if seen.options == facts.own:
+        return facts.options if task is None else task.options
     if task is None:
         return overlaid(seen.options, facts.options)
-    if seen.options == facts.own:
-        return task.options
     image = {name: value for name in Options.__struct_fields__ if (value := getattr(seen.options, name)) != getattr(facts.own, name)}
     health = {key: text for key, text in seen.options.health.items() if facts.own.health.get(key) != text}
     return overlaid(task.options, replace(UNASKED, **image | {"health": health}))

@@ -173,7 +173,8 @@ class Sightings:
         if container.id in seen.tasks:
             if not seen.connected and self._has_ended(seen, container.id):
                 return None
-            facts, task = self.picture.services.get(service_of(container)), self.picture.containers.by_id.get(container.id)
+            facts = self.picture.made.get(container.id) or self.picture.services.get(service_of(container))
+            task = self.picture.containers.by_id.get(container.id)
             container = merged(container, facts, task, seen.listing.engine.address if seen.listing.engine is not None else None)
         return lost_by(container, lost)
 
@@ -194,6 +195,7 @@ class Sightings:
         names = {name for name in {*old.services, *picture.services} if old.services.get(name) is not picture.services.get(name)}
         suspects = (changed | (old.ended ^ picture.ended)).intersection(self._at)
         suspects.update(identity for name in names for identity in self._services.get(name, ()))
+        suspects.update(identity for identity in self._at if old.made.get(identity) is not picture.made.get(identity))
         self._pass_engines(suspects)
         self._listened.keep(picture.services, self._services)
         absent = {name for name in {*old.absent, *picture.absent} if old.absent.get(name) is not picture.absent.get(name)}

@@ -56,13 +56,12 @@ class Issuer:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._authority = authority
-        self._folder = folder
-        self._lease = lease
+        self._folder, self._lease = folder, lease
         self._ways = Ways(reach, dns)
         self._reports = reports
-        self._public = public
-        self._clock = clock
+        self._public, self._clock = public, clock
         self._wanted = Wanted(https)
+        self._untold = False  # whether what it remembers was not told yet
         self._history: History | None = None
         self._written = b""
         self._door = asyncio.Lock()  # what is written last is the newest
@@ -143,9 +142,10 @@ class Issuer:
 
     async def _lead(self) -> float:
         self._reports.leads(ours=True)
-        history, fresh = self._history, self._history is None
+        history = self._history
         if history is None:
             history = self._history = await self._remembered()
+            self._untold = True
             await self.shelf.look(ours=False)  # before anything is put back: another one may have written meanwhile
             await in_turns(self.shelf.weigh_all())
         else:
@@ -155,8 +155,9 @@ class Issuer:
         await self._listen(history)
         now = self._clock()
         await self._reconsider(history, now)
-        if fresh:
+        if self._untold:
             await in_turns(self._reports.remembered(history, now))
+            self._untold = False
         made = await in_turns(plan.made(self._wanted.names, self.shelf.held, now, self._free))
         for key in {*self.shelf.spent(made.idle, now), *made.replaced}:
             await self.shelf.drop(key)

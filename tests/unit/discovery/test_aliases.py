@@ -366,7 +366,7 @@ def test_a_host_never_leads_to_the_port_of_another_router_s_service():
     assert [p.message for p in problems if "console" in p.subject] == [
         "it leads to the service console, on another port than api, and a container has one haystack.port; this router ignored"
     ]
-    both = server("api", "9000") | server("web", "9000")
+    both = server("api", "9000") | server("web", "9000") | {"http.services.api.loadbalancer.server.scheme": "HTTP"}
     assert asked(traefik(both)[0], "hosts", "port") == (("api.example", "web.example"), 9000)
 
 
@@ -375,7 +375,7 @@ def test_a_router_that_names_none_of_several_services_leads_nobody_here():
         key: text for key, text in (server("admin", "9001", middlewares="auth") | server("www", "80")).items() if "www.service" not in key
     }
     options, problems = traefik(labels)
-    assert options.hosts == ()
+    assert asked(options, "hosts", "port") == ((), None)
     assert any(problem.message.startswith("it names none of the services of these labels") for problem in problems)
 
 

@@ -49,6 +49,17 @@ def test_a_task_asks_for_the_same_whether_its_node_is_watched_or_not(labels, mor
     assert watched.problems == task.problems
 
 
+def test_a_task_that_managers_have_not_told_of_is_as_guarded_as_its_service():
+    guard = {"traefik.http.routers.admin.middlewares": "auth"}
+    spec = ContainerSpec(image="nginx", labels=RULE)
+    made = facts.of(Service(id="s1", spec=ServiceSpec(name="web", labels=guard)), spec, Image(exposed=("80/tcp",)), ("traefik",))
+    raw = inspected(1, f"web.1.{1:025d}")
+    raw["Config"]["Labels"] = RULE
+    seen = inspect.container(raw, "e", (), ("traefik",)).container
+    assert seen.options.hosts == ("a.example",)
+    assert merging.merged(seen, made, None, None).options.hosts == ()
+
+
 def test_what_is_odd_of_labels_of_a_container_alone_is_not_told_where_its_service_has_the_others():
     task, watched = told({"haystack.protocol": "https"}, container={"haystack.tls.ca": "/ca.pem"})
     assert watched.problems == task.problems == ()
