@@ -347,3 +347,15 @@ def test_another_image_of_a_service_listens_elsewhere(sightings, sink):
     other = replace(made(3, node="n2", image="shop:1"), ports=())
     sightings.take(picture(new, other))
     assert [p.number for p in sink.lists["swarm"][other.id].ports] == [80]
+
+
+def test_while_a_service_is_updated_each_task_is_as_its_own_spec_says(sightings, sink):
+    old = made(1, node="n1")
+    before = Facts(service="s1", name="web", image_name="nginx", ports=HTTP)
+    after = replace(before, ports=(ports.named(8080, "tcp"),))
+    sightings.replace("e1", listing("n1", old))
+    sightings.take(picture(old, services={"web": before}, made={old.id: before}))
+    sightings.take(picture(old, services={"web": after}, made={old.id: before}))
+    assert [port.number for port in sink.lists["e1"][old.id].ports] == [80]
+    sightings.take(picture(old, services={"web": after}, made={old.id: after}))
+    assert [port.number for port in sink.lists["e1"][old.id].ports] == [80, 8080]
