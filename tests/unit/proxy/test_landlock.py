@@ -35,6 +35,7 @@ def test_files_of_the_state_can_be_neither_read_nor_written_and_modules_be_impor
             print("it can")
         import wave, haystack.model.naming
         print(held.read())
+        held.close()
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout, done.stderr) == ("s3cret\n", "")

@@ -19,8 +19,10 @@ TOLD = """if True:
     from haystack.settings.settings import load
     settings = values(load({{"docker_host": "tcp://127.0.0.1:9", "swarm": "off"}})) | {{"docker_ca": "x" * {size}}}
     kept.instruct(packed(Setup(settings)))
-    print([[each.source for each in Apart(channel, kept).sources()] for channel in (kept.channel, None)])
+    another = kept.launch()
+    print([[each.source for each in Apart(channel, kept).sources()] for channel in (kept.channel, another)])
     kept.dismiss()
+    another.close()
 """
 
 
