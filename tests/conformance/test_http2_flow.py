@@ -298,11 +298,17 @@ def test_padding_counts_and_comes_back(web):
         assert web.origin.requests[-1].body == b"x" * 9_000
 
 
+def nothing_is_over(client, numbers, seconds):
+    """For so long none of these is answered."""
+    with pytest.raises(TimeoutError):
+        client.hear(lambda: any(client.answers[number].over for number in numbers), seconds)
+
+
 def test_a_body_that_has_to_wait_for_others_windows_is_not_called_slow(fakes):
     """The connection's window is full of bodies that an endpoint does not take: their client can't send another one."""
     gate = threading.Event()
     origins = [Origin(fakes, script).start() for script in (stalled(gate), respond())]
-    members = [Member(f"of{time}", origin.port, {"haystack.timeout": time}) for time, origin in zip(("30s", "1s"), origins, strict=True)]
+    members = [Member(f"of{time}", origin.port, {"haystack.timeout": time}) for time, origin in zip(("30s", "3s"), origins, strict=True)]
     with Haystack(members, HAYSTACK_H2C="on") as haystack, Http2Client(haystack.port) as client:
         client.hear(lambda: client.settled)
         for _ in range(40):
@@ -311,12 +317,17 @@ def test_a_body_that_has_to_wait_for_others_windows_is_not_called_slow(fakes):
             if client.h2.outbound_flow_control_window == 0:
                 break
         assert client.h2.outbound_flow_control_window == 0
-        number = client.begin(host("of1s"), method="POST", fields=[("content-length", "2")], end=False)
-        with pytest.raises(TimeoutError):
-            client.hear(lambda: client.answers[number].over, 4)
+        begun = []
+        for _ in range(3):
+            begun.append(client.begin(host("of3s"), method="POST", fields=[("content-length", "2")], end=False))
+            nothing_is_over(client, begun, 1)
+        nothing_is_over(client, begun, 4)
         gate.set()
-        client.upload(number, b"ok", end=True)
-        assert client.answer(number).status == 200
+        client.hear(lambda: client.h2.outbound_flow_control_window > 0)
+        nothing_is_over(client, begun, 1.2)  # the time of one of the three ends meanwhile, and each has all of it once it can go on
+        for number in begun:
+            client.upload(number, b"ok", end=True)
+            assert client.answer(number).status == 200
     for origin in origins:
         origin.stop()
 

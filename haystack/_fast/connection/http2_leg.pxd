@@ -12,19 +12,24 @@ cdef enum:
     LAST_CHUNK = 3          # bytes before the trailer section, as HTTP/1 has it,
     EMPTY_TAIL = 5          # and of one without a field
 
+cdef struct Bodies:         # of requests on one connection
+    int64_t held            # bytes of memory
+    int64_t freed           # when the connection's window was last opened that had been full: milliseconds; 0: never
+
 cdef class Streams(ServerConnection):
     cdef nghttp2_session *session
     cdef SessionMemory memory   # what that has; before it is used, `rouse`
     cdef list noted             # legs that something has happened to
     cdef Flood flood
     cdef int waiting            # legs with bytes that the client has not taken, or without their end
-    cdef Link sending           # among those that hold bytes of bodies
-    cdef int64_t held           # so many: bytes of memory
+    cdef Link sending           # among those that hold bytes of bodies of requests
+    cdef Bodies bodies
     cdef int trailing           # legs that are answered, and of whose request nothing is missing but the end
     cdef object error           # an exception in one of nghttp2's callbacks
 
     cdef int wants(self) except -1
     cdef int hold(self, int64_t size) noexcept
+    cdef void open_window(self) noexcept
 
 cdef struct Arriving:       # a request
     int64_t missing         # bytes of the body, by its length; -1: nobody knows

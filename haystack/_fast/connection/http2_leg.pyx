@@ -38,12 +38,17 @@ cdef class Streams(ServerConnection):
         self.noted = []
         self.sending.owner = <void *>self
 
+    cdef void open_window(self) noexcept:
+        """Bytes of bodies have gone on, and may be asked for again: note whether clients could not send until now."""
+        if nghttp2_session_get_local_window_size(self.session) <= 0:
+            self.bodies.freed = self.worker.poller.now
+
     cdef int hold(self, int64_t size) noexcept:
         """So many bytes more of requests' bodies are held; below 0: fewer."""
-        self.held += size
+        self.bodies.held += size
         self.worker.clients.held += size
         self.worker.poller.kept += size
-        if self.held <= 0:
+        if self.bodies.held <= 0:
             leave(&self.sending)
         elif self.sending.ring == NULL:
             join(&self.worker.clients.senders, &self.sending)
@@ -138,6 +143,7 @@ cdef class Http2ServerLeg(DownLeg):
             self.connection.hold(-self.arriving.held)
             self.arriving.held = 0
         # what did not go on of its body is asked for again on the other streams (RFC 9113, section 6.9)
+        self.connection.open_window()
         nghttp2_session_consume_connection(self.connection.session, pending(&self.input))
         self.connection.wants()
         self.connection = None
@@ -157,8 +163,9 @@ cdef class Http2ServerLeg(DownLeg):
     cdef bint body_done(self) noexcept:
         return self.done
 
-    cdef bint is_held_up(self) noexcept:
-        return self.connection is not None and nghttp2_session_get_local_window_size(self.connection.session) <= 0
+    cdef bint is_held_up(self, int64_t since) noexcept:
+        cdef Streams c = self.connection
+        return c is not None and (0 < since <= c.bodies.freed or nghttp2_session_get_local_window_size(c.session) <= 0)
 
     cdef bint is_head_only(self) noexcept:
         return self.head_only
@@ -171,6 +178,7 @@ cdef class Http2ServerLeg(DownLeg):
         take(&self.input, size)
         if self.input.capacity > <size_t>(IDLE_KEPT if self.connection.worker.is_pressed() else 2 * RUN) and pending(&self.input) == 0:
             release(&self.input)
+        self.connection.open_window()
         nghttp2_session_consume(self.connection.session, self.number, size)
         return self.connection.wants()
 

@@ -239,7 +239,7 @@ cdef class Http2Server(Streams):
             self.worker.erred(b"http_request_denied", 0)
             nghttp2_session_terminate_session(self.session, NGHTTP2_ENHANCE_YOUR_CALM)
         self.settle()
-        if self.held and self.worker.is_pressed() and self.worker.poller.kept > self.worker.limits.max_kept:
+        if self.bodies.held and self.worker.is_pressed() and self.worker.poller.kept > self.worker.limits.max_kept:
             relieve(self.worker, None)
         if self.session == NULL:
             return 0
@@ -400,6 +400,7 @@ cdef class Http2Server(Streams):
             return 0
         leg = <Http2ServerLeg>owner
         if leg.user is None and not leg.fresh:
+            self.open_window()
             nghttp2_session_consume(self.session, number, size)     # nobody wants it
             return self.wants()
         leg.arriving.missing += -<int64_t>size if leg.arriving.missing > 0 and not leg.fresh else <int64_t>size if leg.fresh else 0

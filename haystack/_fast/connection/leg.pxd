@@ -68,7 +68,7 @@ cdef class DownLeg:
     cdef Peer *peer(self) noexcept
     cdef int version(self) noexcept
     cdef bint body_done(self) noexcept
-    cdef bint is_held_up(self) noexcept
+    cdef bint is_held_up(self, int64_t since) noexcept
     cdef bint is_head_only(self) noexcept
     cdef bint takes_trailer(self) noexcept
     cdef int fill(self, Buffer *into) except -1

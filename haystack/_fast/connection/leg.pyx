@@ -155,8 +155,8 @@ cdef class DownLeg:
         """Whether the request has been read whole."""
         return False
 
-    cdef bint is_held_up(self) noexcept:
-        """Whether the client can't send more of it, for what it has sent of other requests has not gone on."""
+    cdef bint is_held_up(self, int64_t since) noexcept:
+        """Whether the client can't send more of it, or could not since then, for what it has sent of other requests has not gone on."""
         return False
 
     cdef bint is_head_only(self) noexcept:

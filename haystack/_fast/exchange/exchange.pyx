@@ -167,7 +167,7 @@ cdef class Exchange(LegUser):
 
     cdef int check_rate(self) except -1:
         """A client that could have sent, and sent less than the least rate in the last slice, is answered 408."""
-        cdef bint held = (self.up is not None and self.up.unsent() > 0) or self.down.is_held_up()
+        cdef bint held = (self.up is not None and self.up.unsent() > 0) or self.down.is_held_up(self.deadline - self.slice())
         cdef bint expectant = self.request.expects and self.record.received == 0    # the endpoint's turn
         cdef bint excused = held or expectant or self.state > State.SEND or is_stream(self)
         if self.down.body_done():
@@ -248,7 +248,7 @@ cdef class Exchange(LegUser):
     cdef int on_timeout(self) except -1:
         cdef bint expectant = self.request.expects and self.record.received == 0
         if not self.down.body_done() and self.up.unsent() == 0 and not expectant:
-            if self.down.is_held_up():
+            if self.down.is_held_up(self.worker.poller.now - silence(self)):
                 return self.up.extend(silence(self))    # the others have their own time
             return self.fail(408, b"connection_read_timeout", b"the request's body took too long")
         self.worker.reports.fault(self.member, self.route.queue, Fault.TIMEOUT, self.worker.poller.now)
