@@ -33,6 +33,7 @@ NAME = "web.services.haystack"
 WORKERS = 2
 TELL = 0.1  # seconds between two reports of a worker
 WORK, SLOW = 0.004, 0.2  # seconds that an answer takes
+REFUSAL = 0.0005  # a round trip: if it took no time, two requests that wait for room could wake each other for ever
 TICK = 0.02  # seconds between two looks at who waits
 LATE = 250  # milliseconds without an answer: QUIET_MS of endpoint/outlier.pyx
 QUEUE_MS, QUEUE_SIZE = 1000, 1000  # how long, and how many requests wait for room
@@ -363,7 +364,7 @@ class World:
 
     def work(self, attempt: Attempt, manner: str) -> float:
         """Seconds until the endpoint answers, or the request has failed."""
-        return {"refusing": 0.0, "silent": self.limit, "slow": SLOW}.get(manner, WORK) * self.random.uniform(0.5, 1.5)
+        return {"refusing": REFUSAL, "silent": self.limit, "slow": SLOW}.get(manner, WORK) * self.random.uniform(0.5, 1.5)
 
     def over(self, attempt: Attempt) -> None:
         """A request has been answered, or has failed."""

@@ -7,7 +7,7 @@ import math
 
 import pytest
 import structlog
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from haystack._fast.balance.pickers import PICKERS
@@ -46,6 +46,18 @@ def stories(draw):
     return weights, spells
 
 
+REFUSING_ALONE_HAS_ROOM = (
+    [100, 100, 100, 100, 200, 200],
+    [
+        Spell(0, "silent", 2.0, 5.0),
+        Spell(1, "resetting", 3.0, 8.0),
+        Spell(2, "slow", 3.0, 5.0),
+        Spell(3, "resetting", 2.0, 6.0),
+        Spell(4, "refusing", 5.0, 9.0),
+    ],
+)
+
+
 @pytest.mark.timeout(240)  # a failing story is told over and over, to find the shortest
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(sorted(PICKERS)), stories(), st.integers(60, 100))
@@ -67,6 +79,7 @@ def test_a_service_serves_whatever_its_endpoints_go_through(seed, balance, story
 @pytest.mark.timeout(240)
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(sorted(PICKERS)), stories(), st.integers(1, 3), st.integers(60, 120))
+@example(11508, "random", REFUSING_ALONE_HAS_ROOM, 1, 120)
 def test_no_request_is_lost_and_none_is_sent_to_a_full_endpoint(seed, balance, story, most, rate):
     """Whether there is room, and whoever leaves the queue: by its turn, by its time, or because the table has changed."""
     weights, spells = story
