@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
-from haystack.views.own_answers import Summary
+from haystack.views.own_answers import (  # on Python 3.14 msgspec looks for the names that Summary uses where a class inherits from it
+    EngineAnswer,  # noqa: F401
+    PeerAnswer,  # noqa: F401
+    SnapshotAnswer,  # noqa: F401
+    SourceAnswer,  # noqa: F401
+    Summary,
+    VersionAnswer,  # noqa: F401
+    WorkerAnswer,  # noqa: F401
+)
 
 Standing = Literal["in", "kept", "awaited", "draining", "drained", "out", "gone"]
 
