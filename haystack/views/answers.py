@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
-from haystack.views.own_answers import (  # on Python 3.14 msgspec looks for the names that Summary uses where a class inherits from it
+# InfoAnswer inherits the fields of Summary. On Python 3.14, msgspec looks for their types here, where InfoAnswer is.
+from haystack.views.own_answers import (
     EngineAnswer,  # noqa: F401
     PeerAnswer,  # noqa: F401
     SnapshotAnswer,  # noqa: F401

@@ -1,4 +1,4 @@
-"""The image: how it is built, and that it serves under every flag that takes rights away. What is in it: test_image_contents.py."""
+"""The image is built from cached stages, and serves under every flag that takes rights away. test_image_contents.py looks at its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in the image, file by file: all that runs, and nothing to look around with. It has no shell, so it is read from outside."""
+"""The image has every file that Haystack needs, and no shell, package manager or compiler. Its files are read from outside."""
 
 from __future__ import annotations
 

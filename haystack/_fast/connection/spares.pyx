@@ -46,7 +46,7 @@ cdef Http1Server new_client():
 
 
 cdef int keep(Http1Server client) except -1:
-    """One that has been closed is for the next client, if one is to come, there is room, and its transport is a plain one."""
+    """Keep a closed connection for the next client. Not while the worker drains, beyond SPARES of them, or with TLS."""
     global count
     if count == SPARES or client.worker.draining or type(client) is not Http1Server or type(client.transport) is not Transport:
         return 0
@@ -116,10 +116,10 @@ cdef int forget() except -1:
 
 
 def forget_spares():
-    """The same, for who looks at what is alive."""
+    """Free the kept connections. For audits and tests, which count what is alive."""
     forget()
 
 
 def kept():
-    """Those that are kept: for tests."""
+    """The connections that are kept. For tests alone."""
     return [<object>ended[i] for i in range(count)]

@@ -167,7 +167,7 @@ def test_what_one_fails_at_stays_its_answer_where_nobody_has_room():
 
 @pytest.mark.parametrize("balance", ["p2c", "random", "roundrobin", "leastconn"])
 def test_where_most_are_full_a_request_goes_to_one_that_has_room_and_is_well(balance):
-    """One that fails at once has room all the time, and would get whatever the others have none for."""
+    """An endpoint that fails at once always has room. Without this rule it would get every request that full endpoints can't take."""
     route, of = service(50, balance)
     failing, *full, free = of
     fail(route, failing)
