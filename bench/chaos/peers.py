@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from bench.chaos.sealing import Sealing
 from bench.macro.meter import children
 from bench.macro.peers import Nginx, program
-from bench.macro.process import Process, free_port
+from bench.macro.process import Process
+from tests.fakes.ports import free_port
 
 HAPROXY = """global
   nbthread 1

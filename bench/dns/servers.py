@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import random
-import socket
 import time
 from collections.abc import Iterable
 
@@ -16,6 +14,7 @@ import dns.rdatatype
 from bench.dns.names import FORWARDED, ORIGIN, Record, Zone
 from bench.macro.peers import program
 from bench.macro.process import Haystack, Process
+from tests.fakes.ports import free_port
 
 READY = 60.0
 KNOT = """server:
@@ -68,19 +67,6 @@ forward-zone:
     forward-addr: 127.0.0.1@{upstream}
 """
 COREDNS = ".:{port} {{\n    bind 127.0.0.1\n    {more}\n}}\n"
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that was free for UDP and TCP a moment ago, below those that the kernel gives to clients."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            try:
-                tcp.bind(("127.0.0.1", port))
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 class Knot(Process):

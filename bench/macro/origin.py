@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 from bench.macro.peers import Nginx
-from bench.macro.process import Process, free_port
+from bench.macro.process import Process
+from tests.fakes.ports import free_port
 
 BODY = "Haystack finds the needle: this body has sixty-six bytes, exactly."
 SIZES = {"/64k": 64 * 1024, "/1m": 1024 * 1024}

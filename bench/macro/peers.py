@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 
-from bench.macro.process import Haystack, Process, free_port
+from bench.macro.process import Haystack, Process
+from tests.fakes.ports import free_port
 
 NGINX = """daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error crit; {user}
 worker_rlimit_nofile {files};

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import queue
-import random
 import resource
 import socket
 import subprocess
@@ -22,19 +21,6 @@ from bench.macro.meter import children
 
 LIMIT = 60.0
 DRAIN = 40.0
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free a moment ago, below those that the kernel gives to clients: the load takes thousands."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 class Process:

@@ -18,9 +18,10 @@ from typing import Any
 
 import uvloop
 
-from bench.macro.process import Haystack, Process, free_port
+from bench.macro.process import Haystack, Process
 from bench.soak.watch import Watch, complaint, tenth
 from bench.soak.work import KINDS, RUDE, STEADY, Client, Work
+from tests.fakes.ports import free_port
 
 CLIENTS = 48
 ORIGINS = 6

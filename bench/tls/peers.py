@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.macro.peers import UPSTREAM, HaproxyProxy, HaystackProxy, Nginx, NginxProxy, program
-from bench.macro.process import Haystack, Process, free_port
+from bench.macro.process import Haystack, Process
 from bench.tls.certificate import CIPHERS, GROUPS, SUITES, TICKET_HOURS, Certificate
+from tests.fakes.ports import free_port
 
 # Sessions are in tickets alone, as Haystack has them: two with a full handshake of TLS 1.3, which is OpenSSL's default everywhere.
 SERVER = """client_max_body_size 0; proxy_headers_hash_max_size 1024; http2_max_concurrent_streams 128; http2_recv_buffer_size 256k;

@@ -23,8 +23,9 @@ from tests.fakes.client import Client
 from tests.fakes.collector import Collector
 from tests.fakes.load import Load
 from tests.fakes.origin import Origin, respond
-from tests.fakes.pebble import BINDING, free_ports
+from tests.fakes.pebble import BINDING
 from tests.fakes.pki import days
+from tests.fakes.ports import free_port
 from tests.fakes.tls import TlsClient
 from tests.fakes.worker import Haystack, Member, until
 
@@ -170,7 +171,7 @@ def test_where_the_state_folder_can_not_be_written_nothing_is_ordered_and_that_i
 
 def test_an_authority_that_does_not_find_us_is_told_with_its_words(tmp_path):
     with site(tmp_path) as made:
-        (made.http,) = free_ports(1)  # the authority looks where it was told to
+        made.http = free_port()  # the authority looks where it was told to
         with made.haystack(NAME) as haystack:
             told = haystack.wait("certificate.refused")
             assert told["names"] == [NAME]

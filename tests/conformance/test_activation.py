@@ -14,10 +14,11 @@ import dns.message
 import dns.query
 import pytest
 
-from tests.fakes.activated import UNITS, Systemd, free
+from tests.fakes.activated import UNITS, Systemd
 from tests.fakes.client import Client
 from tests.fakes.origin import Origin
 from tests.fakes.pki import Authority
+from tests.fakes.ports import free_port
 from tests.fakes.tls import TlsClient, trusting
 from tests.fakes.worker import Member, called, children, host, until
 
@@ -90,7 +91,7 @@ def test_a_worker_that_dies_costs_nobody_else_anything(systemd: Systemd, origin:
 
 
 def test_a_socket_that_nobody_would_serve_stops_the_start(systemd: Systemd) -> None:
-    process = systemd.start(HAYSTACK_HTTP_PORT=str(free()))
+    process = systemd.start(HAYSTACK_HTTP_PORT=str(free_port()))
     assert process.wait(20) == 1
     port = systemd.ports["http"]
     why = f"the service manager has opened http at tcp 0.0.0.0:{port}, http at tcp [::]:{port}, and nothing"

@@ -10,9 +10,9 @@ import dns.message
 import dns.query
 import pytest
 
-from tests.fakes.activated import free
 from tests.fakes.client import Client
 from tests.fakes.origin import Origin
+from tests.fakes.ports import free_port
 from tests.fakes.worker import Haystack, Member, host, until
 
 ADDRESSES = ("127.0.0.11", "127.0.0.12")
@@ -34,7 +34,7 @@ class Behind(Haystack):
 def both(request: pytest.FixtureRequest, origin: Origin) -> Iterator[tuple[Haystack, Haystack]]:
     """Two of them with the same settings. Each listens at an address of its own, and asks the other one from 127.0.0.1."""
     kind = Behind if request.param else Haystack
-    ports = [free(), free()]
+    ports = [free_port(), free_port()]
     peers = ",".join(f"{address}:{port}" for address, port in zip(ADDRESSES, ports, strict=True))
 
     def made(number: int) -> Haystack:

@@ -15,11 +15,11 @@ import dns.query
 import dns.rcode
 import pytest
 
-from bench.macro.process import free_port
 from haystack import __version__
 from tests.fakes.client import Client
 from tests.fakes.engine import FakeEngine, inspected
 from tests.fakes.origin import Loop, Origin, respond
+from tests.fakes.ports import free_port
 from tests.fakes.worker import Haystack, Member, host, until
 
 LIMIT = 30.0

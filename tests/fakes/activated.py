@@ -11,10 +11,11 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
+from tests.fakes.ports import free_port
 from tests.fakes.worker import STARTED, Member, command, environment, until
 
 UNITS = Path(__file__).resolve().parents[2] / "deploy" / "systemd"
@@ -28,14 +29,6 @@ os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(fds))}
 os.execv(sys.argv[1], sys.argv[1:])
 """
 KINDS = {"Stream": socket.SOCK_STREAM, "Datagram": socket.SOCK_DGRAM}
-
-
-def free(address: str = "127.0.0.1") -> int:
-    """A port that is free for both kinds."""
-    with closing(socket.socket()) as tcp, closing(socket.socket(type=socket.SOCK_DGRAM)) as udp:
-        tcp.bind((address, 0))
-        udp.bind(tcp.getsockname())
-        return int(tcp.getsockname()[1])
 
 
 def listening(kind: int, address: str, port: int) -> socket.socket:
@@ -55,17 +48,19 @@ class Systemd:
 
     def __init__(self, folder: Path, *units: str) -> None:
         self.folder = folder
-        self.ports = {name: free() for name in units}
+        self.ports = {name: free_port() for name in units}
         self.sockets: list[tuple[str, socket.socket]] = []
-        for name in units:
-            text = (UNITS / f"haystack-{name}.socket").read_text()
-            (own,) = re.findall(r"^FileDescriptorName=(\S+)$", text, re.MULTILINE)
-            for kind, address, port in re.findall(r"^Listen(Stream|Datagram)=\[?([0-9.:]+?)\]?:(\d+)$", text, re.MULTILINE):
-                assert int(port) == USUAL[name]
-                self.sockets.append((own, listening(KINDS[kind], address, self.ports[name])))
-        self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notified.bind(str(folder / "notify"))
-        self.notified.settimeout(40)
+        with ExitStack() as opened:
+            for name in units:
+                text = (UNITS / f"haystack-{name}.socket").read_text()
+                (own,) = re.findall(r"^FileDescriptorName=(\S+)$", text, re.MULTILINE)
+                for kind, address, port in re.findall(r"^Listen(Stream|Datagram)=\[?([0-9.:]+?)\]?:(\d+)$", text, re.MULTILINE):
+                    assert int(port) == USUAL[name]
+                    self.sockets.append((own, opened.enter_context(listening(KINDS[kind], address, self.ports[name]))))
+            self.notified = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            self.notified.bind(str(folder / "notify"))
+            self.notified.settimeout(40)
+            self._opened = opened.pop_all()
         self.process: subprocess.Popen[bytes] | None = None
         self.lines: list[dict[str, Any]] = []
 
@@ -76,9 +71,7 @@ class Systemd:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        for _, sock in self.sockets:
-            sock.close()
-        self.notified.close()
+        self._opened.close()
 
     def start(self, *members: Member, **settings: str) -> subprocess.Popen[bytes]:
         """Start Haystack with them."""

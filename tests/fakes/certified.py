@@ -10,8 +10,9 @@ from typing import Any
 
 from tests.fakes.client import Client
 from tests.fakes.nameserver import Nameserver
-from tests.fakes.pebble import Pebble, free_ports
+from tests.fakes.pebble import Pebble
 from tests.fakes.pki import Authority
+from tests.fakes.ports import free_port
 from tests.fakes.worker import Haystack, Member, until
 
 LIMIT = 40.0
@@ -21,7 +22,7 @@ class Site:
     """Pebble, and Haystacks before it one after the other. authority: another one, that pebble knows nothing of."""
 
     def __init__(self, folder: Path, **pebble: Any) -> None:
-        self.http, self.dns, self.https = free_ports(3)
+        self.http, self.dns, self.https = free_port(), free_port(), free_port()
         self.world = Nameserver(address="127.0.0.1")
         (folder / "other").mkdir()
         self.authority = Authority(folder / "other")

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.fakes.ports import free_port
 from tests.fakes.worker import until
 
 
 @contextmanager
 def haproxy(folder: Path, server: str, *front: str, bind: str = "") -> Iterator[int]:
     """A HAProxy with one server behind it; its port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     mode = next((each for each in front if each.startswith("mode")), "mode http")
     rows = ["defaults", " timeout connect 5s", " timeout client 5s", " timeout server 5s", "frontend f", *(f" {each}" for each in front)]
     rows += [f" bind 127.0.0.1:{port} {bind}", " default_backend b", "backend b", f" {mode}", f" {server}"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import ssl
 import subprocess
 import threading
@@ -13,26 +12,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.fakes.pki import Authority
+from tests.fakes.ports import free_port
 
 BINDING = "kid-1:zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 START = 30.0
-
-
-def free_ports(count: int) -> list[int]:
-    """So many that are free for TCP and UDP, at this moment."""
-    held, found = [], []
-    while len(found) < count:
-        tcp, udp = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
-        held += [tcp, udp]
-        tcp.bind(("127.0.0.1", 0))
-        try:
-            udp.bind(tcp.getsockname())
-        except OSError:
-            continue
-        found.append(tcp.getsockname()[1])
-    for each in held:
-        each.close()
-    return found
 
 
 class Pebble:
@@ -58,7 +41,7 @@ class Pebble:
         self._folder = folder
         self._authority = Authority(folder)
         self.ca = self._authority.path
-        self.port, self._management = free_ports(2)
+        self.port, self._management = free_port(), free_port()
         self.port = port or self.port
         self._address = address
         self.url = f"https://{address}:{self.port}/dir"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import urllib.error
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from tests.fakes.ports import free_port
 from tests.fakes.worker import until
 
 PROMTOOL, PROMETHEUS = shutil.which("promtool"), shutil.which("prometheus")
@@ -47,9 +47,7 @@ class Prometheus:
         config_file.write_text(text)
         for each in beside:
             shutil.copy(each, self._folder.name)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._at = f"127.0.0.1:{free.getsockname()[1]}"
+        self._at = f"127.0.0.1:{free_port()}"
         words = [f"--config.file={config_file}", f"--storage.tsdb.path={self._folder.name}/data", f"--web.listen-address={self._at}"]
         self._process = subprocess.Popen([PROMETHEUS or "", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

@@ -12,7 +12,6 @@ from requests import exceptions
 from structlog.testing import capture_logs
 from urllib3.exceptions import ProtocolError
 
-from bench.macro.process import free_port
 from haystack.discovery import own_place
 from haystack.discovery.docker import advice, client
 from haystack.discovery.docker.provider import DockerProvider
@@ -20,6 +19,7 @@ from haystack.discovery.docker.timing import Timing
 from haystack.settings.settings import load
 from haystack.startup import engines
 from tests.fakes.engine import FakeEngine
+from tests.fakes.ports import free_port
 from tests.fakes.sink import FakeSink, running
 from tests.fakes.socket_proxy import SocketProxy
 

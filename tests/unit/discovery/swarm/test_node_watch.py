@@ -8,15 +8,10 @@ import pytest
 from haystack.discovery.swarm import node_watch
 from haystack.discovery.swarm.node_watch import NodeWatch, Pace, answers
 from haystack.discovery.swarm.picture import Place
+from tests.fakes.ports import free_port
 
 PACE = Pace(pause=0.01, answer=0.01, misses=2, most=1000.0)
 NODE = Place(id="n1", name="node1", address="10.77.0.2")
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 async def test_who_accepts_or_refuses_is_there():
