@@ -20,7 +20,7 @@ import structlog
 from haystack._fast.log.span_parts import parts
 from haystack.api.server import ApiServer
 from haystack.catalog.registry import Registry
-from haystack.console.gate import Gate
+from haystack.console.ssh_listener import SshListener
 from haystack.discovery import own_place
 from haystack.discovery.apart.remote import Remote
 from haystack.discovery.exposure import Labelled
@@ -42,17 +42,17 @@ from haystack.net.access import Acl
 from haystack.net.sockets import Sockets
 from haystack.observe import span_exporter, unintroduced
 from haystack.observe.hidden_clients import Hidden
-from haystack.observe.past import Past
-from haystack.observe.story import Story
+from haystack.observe.history import Past
+from haystack.observe.snapshot_log import SnapshotLog
 from haystack.observe.trace import TraceHub, logged
-from haystack.operator.door import Operator
+from haystack.operator.changes import Operator
 from haystack.proxy.lending import DNS_TCP, DNS_UDP, ROTATION
 from haystack.proxy.spawn import WorkerProcess
 from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
 from haystack.settings.settings import Settings
-from haystack.startup import checks, choice, greeting, line_logs, patience
-from haystack.startup.certifying import Certifying
+from haystack.startup import checks, defaults, greeting, line_logs, readiness_wait
+from haystack.startup.certificates import Certifying
 from haystack.startup.tasks import Tasks
 from haystack.tls.service import TlsService
 from haystack.tls.trust import Trust
@@ -95,7 +95,7 @@ class App:
         self.health.seal = self.trust.seal
         self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
-        self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures, self.past)
+        self.story = SnapshotLog(lambda: self.proxy.ports["http"], lambda: self.registry.departures, self.past)
         self.operator = Operator(self.registry, self.proxy.loads, settings.state_dir, lambda: self.giver.busy, note)
         self.certifying = Certifying(settings, self.tls.store, self.registry, self.proxy, self.dns, instance)
         self.state = State(
@@ -103,7 +103,7 @@ class App:
             rates=Rates(self.proxy.traffic), ejections=self.health.ejections.counts, certificates=self.tls.store, ca=self.certifying.ca,
             discovery=lambda: next((each.pid for each in sources if isinstance(each, Remote)), 0), peers=self.dns.standings,
         )  # fmt: skip
-        self.console = Gate(self.state, rooms.ssh)
+        self.console = SshListener(self.state, rooms.ssh)
         group = self.proxy.account.gid if self.proxy.account else None
         self.api = ApiServer(self.state, folder / "admin.sock", group, rooms.api, self.certifying.answers)
         self.stopping = asyncio.Event()
@@ -141,7 +141,7 @@ class App:
             try:
                 take(self.sockets)
             except OSError as error:
-                raise PortError(choice.port_complaint(self.settings, fields, error)) from error
+                raise PortError(defaults.port_complaint(self.settings, fields, error)) from error
         if idle := self.sockets.unused():
             raise PortError(f"the service manager has opened {', '.join(idle)}, and nothing listens there: {ACTIVATION}")
         self.sockets.refuse_rest()
@@ -174,7 +174,7 @@ class App:
         """Have everything ready before anybody is served, and only then take over. Raises ReplaceError: the old one serves on."""
         await self._discover()
         await self._listed()
-        await patience.settled(self.registry)
+        await readiness_wait.settled(self.registry)
         if not await self.proxy.start(hold=True):
             raise ReplaceError(self.proxy.hopeless or "a worker does not start")
         if self.stopping.is_set():
@@ -189,10 +189,10 @@ class App:
 
     async def _listed(self) -> None:
         """Wait until every source has listed, or said why it can't. Until then clients wait in the kernel's queues."""
-        await patience.listed(self.registry, self.stopping)
+        await readiness_wait.listed(self.registry, self.stopping)
         self.dns.open()
 
-    async def _enter(self, stack: AsyncExitStack, *rooms: TlsService | DnsService | ApiServer | Gate | Giver) -> None:
+    async def _enter(self, stack: AsyncExitStack, *rooms: TlsService | DnsService | ApiServer | SshListener | Giver) -> None:
         for room in rooms:
             stack.push_async_callback(room.close)
             await room.start()

@@ -38,10 +38,10 @@ from haystack.loop import garbage
 from haystack.loop.turns import in_turns
 from haystack.model.records import Attachment, Container, Engine, Listing, Network, Port
 from haystack.net import access
-from haystack.observe.past import Past
-from haystack.observe.story import Story
+from haystack.observe.history import Past
+from haystack.observe.snapshot_log import Story
 from haystack.observe.trace import TraceHub
-from haystack.operator.door import Operator
+from haystack.operator.changes import Operator
 from haystack.proxy import count_parts, ipc
 from haystack.proxy.counters import Place
 from haystack.proxy.traffic import Traffic

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from haystack.model.spelling import nearest
 from haystack.settings import masking, otel, variables
 from haystack.settings.settings import SECRET, Settings, SettingsError, display, flag, load, variable
-from haystack.startup import ahead, away, checks, choice
+from haystack.startup import bootstrap, checks, defaults, engine_credentials
 from haystack.startup.keeper import Keeper
 
 BAD_USAGE = 2
@@ -91,11 +91,11 @@ def run(settings: Settings, *, replace: bool = False, keeper: Keeper | None = No
     checks.refuse(settings)
     if keeper is not None:
         try:
-            settings = away.handed_over(settings, keeper)  # before the next line: it starts while that is imported
+            settings = engine_credentials.handed_over(settings, keeper)  # before the next line: it starts while that is imported
         except OSError as error:
             complain(f"discovery can't be started: {error.strerror or error}")
             return 1
-    with ahead.begun(settings, replace=replace) as processes:
+    with bootstrap.begun(settings, replace=replace) as processes:
         from haystack.command_line import running  # noqa: PLC0415 - `--version` and a bad flag need none of it, and workers start meanwhile
 
         return running.main(settings, demo=False, replace=replace, processes=processes, **_apart(keeper))
@@ -108,10 +108,10 @@ def _apart(keeper: Keeper | None) -> dict[str, Any]:
 
 def demo(settings: Settings) -> int:
     """Run a demo of five embedded instances, without Docker, on available ports."""
-    used = choice.demo_settings(settings)
+    used = defaults.demo_settings(settings)
     checks.refuse(used)
     told(settings, used)
-    with ahead.begun(used) as processes:
+    with bootstrap.begun(used) as processes:
         from haystack.command_line import running  # noqa: PLC0415 - as above
 
         return running.main(used, demo=True, processes=processes)
@@ -119,7 +119,7 @@ def demo(settings: Settings) -> int:
 
 def told(asked: Settings, used: Settings) -> Settings:
     """Those that are used, once it is said which ports are others than one would expect."""
-    for line in choice.moved(asked, used):
+    for line in defaults.moved(asked, used):
         complain(line)
     return used
 
@@ -141,7 +141,7 @@ def _answers(settings: Settings) -> bool:
 def auto(settings: Settings, *, keeper: Keeper | None = None) -> int:
     """Run where an engine answers, else the demo, on ports that can be had."""
     if settings.static is not None or _answers(settings):
-        return run(told(settings, choice.usable_state(choice.usable_ports(settings))), **_apart(keeper))
+        return run(told(settings, defaults.usable_state(defaults.usable_ports(settings))), **_apart(keeper))
     if keeper is not None:
         keeper.dismiss()
     print("haystack: no engine answers, so this is the demo; set DOCKER_HOST to serve containers", file=sys.stderr)

@@ -48,7 +48,7 @@ async def serve(settings: Settings, watched: Watched, *, replace: bool = False, 
 
 
 def main(settings: Settings, *, demo: bool, replace: bool = False, keeper: Keeper | None = None, processes: Processes = ()) -> int:
-    """Run until told to stop; the status to exit with, once startup/ahead.py has begun.
+    """Run until told to stop; the status to exit with, once startup/bootstrap.py has begun.
 
     keeper: who watches engines, in processes of their own; None: this one does; processes: for workers, started ahead.
     """

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from haystack.console import short
+from haystack.console import short_ids
 from haystack.console.listing import ALL, Listing, Wanted, json_object, shown
 from haystack.console.lists import add_health, problem_line, trouble_lines
 from haystack.console.long_text import Lines
 from haystack.console.tables import Column
 from haystack.console.wrapping import prose
 from haystack.loop.turns import Turns, ordered
-from haystack.model import unheard
+from haystack.model import unproxied
 from haystack.model.records import Container
 from haystack.observe.safe_text import printable
 from haystack.views import shapes
@@ -19,8 +19,8 @@ from haystack.views.state import State
 
 CONTAINER = (
     "id",
-    Column("name", fold=True, briefer=short.name),
-    Column("image", fold=True, spare=2, brief=short.image),
+    Column("name", fold=True, briefer=short_ids.name),
+    Column("image", fold=True, spare=2, brief=short_ids.image),
     Column("address", fold=True, squeezed=20),
     Column("network", fold=True, spare=3),
     Column("ports", fold=True, squeezed=9),
@@ -39,7 +39,7 @@ def containers_text(state: State, width: int | None, wanted: Wanted = ALL) -> Tu
     rows = (
         (
             c.short_id,
-            unheard.called(c.name, c.label),
+            unproxied.called(c.name, c.label),
             c.image,
             [each for each in (c.address, c.address6) if each],
             f"{c.network or '-'}: {c.address_reason.removeprefix(f'network {c.network}: ')}",
@@ -61,7 +61,7 @@ def containers_text(state: State, width: int | None, wanted: Wanted = ALL) -> Tu
 
 def _wrong(container: Container) -> Iterator[str]:
     """Why it is in no service, and its problems."""
-    if why := unheard.unserved(container):
+    if why := unproxied.unserved(container):
         yield printable(f"{container.name}: {why}")
     yield from (f"{printable(container.name)}: {problem_line(problem)}" for problem in container.problems)
 

@@ -12,14 +12,14 @@ from operator import attrgetter, itemgetter
 
 import msgspec
 
-from haystack.console import departed, short
+from haystack.console import departed, short_ids
 from haystack.console.command_line import nearest_of
 from haystack.console.listing import ALL, Listing, Wanted, json_array, json_object, shown
 from haystack.console.long_text import Lines
 from haystack.console.tables import Column, age, moment, tabled
 from haystack.console.wrapping import prose
 from haystack.loop.turns import Turns, ordered
-from haystack.model import naming, unheard
+from haystack.model import naming, unproxied
 from haystack.model.readiness import of_service
 from haystack.model.reasons import why
 from haystack.model.records import Container, Problem
@@ -82,7 +82,7 @@ def service_row(service: Service) -> tuple[object, ...]:
 def service_text(state: State, service: Service, width: int | None, more: Iterable[str] = ()) -> Turns[list[str]]:
     """A service with its endpoints, hosts, options and problems, and some lines more."""
     snapshot = state.snapshot
-    out, now = Lines(printable(service.name), *prose(filter(None, [unheard.unheard(service)]), width)), time.time()
+    out, now = Lines(printable(service.name), *prose(filter(None, [unproxied.unheard(service)]), width)), time.time()
     for claim in service.claims:
         out.add(*prose([host_line(service, claim)], width))
         yield
@@ -110,7 +110,7 @@ def endpoint_row(snapshot: Picture, endpoint: Endpoint, now: float) -> tuple[obj
         f"{place}:{endpoint.port}",
         spoken(endpoint),
         endpoint.weight if endpoint.share == 1.0 else f"{endpoint.weight} x {endpoint.share:.1f}",
-        unheard.called(endpoint.container_name, container.label if container is not None else ""),
+        unproxied.called(endpoint.container_name, container.label if container is not None else ""),
         state_of(endpoint, now),
         age(now - endpoint.since) if endpoint.since > 0 else None,
     )
@@ -148,7 +148,7 @@ ENDPOINT = (
     Column("address", spare=2),
     Column("port", spare=3),
     Column("weight", spare=1),
-    Column("container", fold=True, briefer=short.name),
+    Column("container", fold=True, briefer=short_ids.name),
     Column("state", fold=True, squeezed=16),
     Column("since", spare=4),
 )
@@ -195,7 +195,7 @@ def networks_text(state: State, width: int | None, wanted: Wanted = ALL) -> Turn
     if not found:
         return ["no networks yet"]
     out = Lines()
-    rows = ((n.id[: short.DIGITS], n.name, n.scope, n.driver, n.gateway, n.subnet) for n in found)
+    rows = ((n.id[: short_ids.DIGITS], n.name, n.scope, n.driver, n.gateway, n.subnet) for n in found)
     titles = (
         "id",
         Column("name", fold=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Mapping
 
-from haystack.console import short
+from haystack.console import short_ids
 from haystack.console.command import NOT_FOUND, OK, Context, Kind, Talk, option, switch, word
 from haystack.console.command_line import nearest_of
 from haystack.console.listing import json_array
@@ -18,7 +18,7 @@ from haystack.model.reasons import span
 from haystack.model.services import Override
 from haystack.observe.safe_text import printable
 from haystack.operator import targets
-from haystack.operator.door import ChangeError, NotKeptError, Who
+from haystack.operator.changes import ChangeError, NotKeptError, Who
 from haystack.views import shapes
 from haystack.views.state import Picture, State
 
@@ -107,7 +107,7 @@ def row(picture: Picture, override: Override, now: float) -> tuple[object, ...]:
 TITLES = (
     Column("name", fold=True),
     "kind",
-    Column("target", spare=2, brief=short.identity),
+    Column("target", spare=2, brief=short_ids.identity),
     Column("by", fold=True),
     Column("why", fold=True),
     "since",

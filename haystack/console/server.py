@@ -1,4 +1,7 @@
-"""The shell: SSH with public keys only, on gate.py's sockets. Who may begin a login: login_limits.py; what a client gets: door.py."""
+"""The shell: SSH with public keys only, on the sockets of ssh_listener.py.
+
+Who may begin a login: login_limits.py; what a client gets: ssh_connection.py.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ import asyncssh
 import structlog
 
 from haystack.console import before_login, hostkey
-from haystack.console.door import Door, Logins, plain
-from haystack.console.gate import CONNECTIONS
 from haystack.console.login_limits import Login
+from haystack.console.ssh_connection import Door, Logins, plain
+from haystack.console.ssh_listener import CONNECTIONS
 from haystack.observe.counted_lines import Tally
 from haystack.views.state import State
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import dnslib
 
 from haystack._fast.dns.responder import Responder
-from haystack.dns import leading_out, wire, words
+from haystack.dns import external_cnames, wire, words
 from haystack.dns.forward import resolved
 from haystack.dns.forward.figures import Figures
 from haystack.dns.forward.resolved import Resolved, Source
@@ -92,7 +92,7 @@ class Lookup:
             Source.CACHE: f"from the cache, for {found.lifetime} s more: {server} said so",
             Source.STALE: f"stale, from the cache: no nameserver answers now, and {server} said so before",
         }[found.source]
-        ours = leading_out.chain(self._responder, query)
+        ours = external_cnames.chain(self._responder, query)
         return told if ours is None else f"from the zone to {wire.text(ours.target)}, then {told}"
 
 

@@ -19,8 +19,8 @@ import structlog
 from msgspec.structs import replace
 
 from haystack.health import http_check
+from haystack.health.failure_texts import REFUSED, SILENT
 from haystack.health.tcp_check import GREETINGS
-from haystack.health.trouble import REFUSED, SILENT
 from haystack.model.records import Peer, Record
 from haystack.settings.addresses import Networks, place
 

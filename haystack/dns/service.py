@@ -16,7 +16,7 @@ import structlog
 
 from haystack._fast.dns import rotation
 from haystack._fast.net.networks import Networks
-from haystack.dns import facts, leading_out, listeners, wire
+from haystack.dns import external_cnames, facts, listeners, wire
 from haystack.dns.forward import nameservers, routes
 from haystack.dns.forward.figures import Figures
 from haystack.dns.forward.forwarder import SOCKETS, Forwarder, Limits
@@ -232,11 +232,11 @@ class DnsService:
         """What nameservers say of a name, or of that to which a name of ours leads."""
         if self.feed.zone.find(query.key) is None:
             return await forwarder.resolve(query, client, hot=hot)
-        ours = leading_out.chain(self.feed.responder, query)
+        ours = external_cnames.chain(self.feed.responder, query)
         if ours is None:
             return BUSY  # the worker's zone is another one than ours by now: nobody is asked about a name of ours
-        beyond = await forwarder.resolve(leading_out.ahead(query, ours), client, hot=hot)
-        return leading_out.joined(query, ours, beyond, self._settings.dns_ttl)
+        beyond = await forwarder.resolve(external_cnames.ahead(query, ours), client, hot=hot)
+        return external_cnames.joined(query, ours, beyond, self._settings.dns_ttl)
 
     async def beyond(self, query: wire.Query, client: str) -> Answer | None:
         """What nameservers say, whatever our own zone has there; None: forwarding has not started."""

@@ -13,8 +13,8 @@ import time
 from collections.abc import Awaitable, Callable
 
 from haystack.health import admission_times
+from haystack.health.failure_texts import REFUSED, Answered
 from haystack.health.tcp_check import accepts
-from haystack.health.trouble import REFUSED, Answered
 from haystack.model.records import Obstacle, Published
 
 LOOKS = 320  # connections in the making,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from haystack.health import grpc_check, http2_call, http_check
+from haystack.health.endpoint_tls import Seal, Sealer, Unsealed
 from haystack.health.probe import Probe, judged
-from haystack.health.sealed import Seal, Sealer, Unsealed
 
 
 async def ask(probe: Probe, sealer: Sealer | None = None) -> tuple[bool, str]:

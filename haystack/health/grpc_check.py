@@ -7,8 +7,8 @@ The prober asks.
 from __future__ import annotations
 
 from haystack.health import http2_call
+from haystack.health.endpoint_tls import Seal
 from haystack.health.http2_call import Answer
-from haystack.health.sealed import Seal
 from haystack.observe.safe_text import printable
 
 PATH = "/grpc.health.v1.Health/Check"

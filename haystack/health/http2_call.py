@@ -11,10 +11,10 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from haystack.health import sealed
-from haystack.health.sealed import Seal
+from haystack.health import endpoint_tls
+from haystack.health.endpoint_tls import Seal
+from haystack.health.failure_texts import trouble
 from haystack.health.tcp_check import own
-from haystack.health.trouble import trouble
 from haystack.loop import on_demand
 
 DIGITS = 3  # of a status
@@ -77,7 +77,7 @@ async def call(
     except NotWholeError as error:
         return str(error)
     except (OSError, ValueError) as error:  # TimeoutError is an OSError
-        told = sealed.told(error) if seal is not None and transport is None and isinstance(error, OSError) else None
+        told = endpoint_tls.told(error) if seal is not None and transport is None and isinstance(error, OSError) else None
         return told or trouble(error)
     finally:
         if answer.done() and not answer.cancelled():
@@ -91,7 +91,7 @@ async def call(
 async def _begin(sock: socket.socket, caller: asyncio.Protocol, seal: Seal | None) -> asyncio.Transport:
     """Send the request. Raises OSError."""
     if seal is not None:
-        return (await sealed.connect(sock, seal, lambda: caller))[0]
+        return (await endpoint_tls.connect(sock, seal, lambda: caller))[0]
     return (await asyncio.get_running_loop().create_connection(lambda: caller, sock=sock))[0]
 
 

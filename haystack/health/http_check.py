@@ -11,10 +11,10 @@ import re
 import socket
 from typing import cast
 
-from haystack.health import sealed
-from haystack.health.sealed import Seal, Sealer, Unsealed
+from haystack.health import endpoint_tls
+from haystack.health.endpoint_tls import Seal, Sealer, Unsealed
+from haystack.health.failure_texts import trouble
 from haystack.health.tcp_check import own
-from haystack.health.trouble import trouble
 
 LONGEST = 65536  # bytes before a final status
 _STATUS = re.compile(rb"HTTP/1\.[0-9] ([1-5][0-9][0-9])(?:[ \r\n])")
@@ -45,7 +45,7 @@ async def ask(
             transport = await _begin(sock, _Asker(request, status), seal)
             found = await status
     except (OSError, ValueError) as error:  # TimeoutError is an OSError
-        told = sealed.told(error) if seal is not None and transport is None and isinstance(error, OSError) else None
+        told = endpoint_tls.told(error) if seal is not None and transport is None and isinstance(error, OSError) else None
         return 0, told or trouble(error)
     finally:
         if transport is not None:
@@ -58,7 +58,7 @@ async def ask(
 async def _begin(sock: socket.socket, asker: _Asker, seal: Seal | None) -> asyncio.Transport:
     """Send the request. Raises OSError."""
     if seal is not None:
-        return (await sealed.connect(sock, seal, lambda: asker))[0]
+        return (await endpoint_tls.connect(sock, seal, lambda: asker))[0]
     return (await asyncio.get_running_loop().create_connection(lambda: asker, sock=sock))[0]
 
 

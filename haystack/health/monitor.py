@@ -14,14 +14,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from haystack.health import ramp, reached
+from haystack.health import probe_address, ramp
 from haystack.health.admission import LOOKS, UNKNOWN, Arrivals, Connect
 from haystack.health.asking import ask
 from haystack.health.ejections import Ejections
+from haystack.health.endpoint_tls import Seal, Unsealed, unsealed
 from haystack.health.orphans import Orphans
 from haystack.health.policy import WELL, Condition
 from haystack.health.prober import AT_ONCE, Ask, Prober
-from haystack.health.sealed import Seal, Unsealed, unsealed
 from haystack.health.tcp_check import GREETINGS, accepts
 from haystack.loop.turns import Turns
 from haystack.model.endpoints import endpoints, names
@@ -81,12 +81,12 @@ class Monitor:
         """What is known of an endpoint; of a new one, that it has to show itself first. Changes nothing."""
         if endpoint.listener is None or container.state != "running":
             return WELL
-        known, place = self._condition(container, endpoint), reached.place(self._arrivals, container, endpoint)
+        known, place = self._condition(container, endpoint), probe_address.place(self._arrivals, container, endpoint)
         return known if place is None else replace(known, place=place)
 
     def _trusted(self, container: Container) -> bool:
         """Whether it is in before it has shown itself."""
-        return container.id in self._expected and not reached.is_doubtful(container)
+        return container.id in self._expected and not probe_address.is_doubtful(container)
 
     def _condition(self, container: Container, endpoint: Endpoint) -> Condition:
         if endpoint.sealing is not None and isinstance(seal := self.seal(endpoint), Unsealed):
@@ -174,9 +174,9 @@ class Monitor:
             if key not in self._lives:
                 self._lives[key] = _life(*life)
                 self._begin(*life)
-            elif reached.probe_of(self._arrivals, *life) != self._prober.probe(key):
+            elif probe_address.probe_of(self._arrivals, *life) != self._prober.probe(key):
                 self._probe_anew(*life)
-            if (there := reached.published(life[0], life[1].port, life[1].protocol)) is not None:
+            if (there := probe_address.published(life[0], life[1].port, life[1].protocol)) is not None:
                 self._published[key] = life
             self._arrivals.note(key, life[0].obstacle, there)
             self.ejections.watch(key, life[0].name, exempt=not life[0].options.eject)
@@ -221,7 +221,7 @@ class Monitor:
 
     def _probe(self, container: Container, endpoint: Endpoint, *, running: bool) -> None:
         """As its labels ask for. Another port than its own is spoken to without TLS."""
-        asked = reached.probe_of(self._arrivals, container, endpoint)
+        asked = probe_address.probe_of(self._arrivals, container, endpoint)
         if asked is None:
             self._prober.drop(endpoint.id)
             return

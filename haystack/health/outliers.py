@@ -2,9 +2,9 @@
 
 An endpoint is ejected for 5 failures in a row, where half of at least 20 requests in 10 s failed, or where a worker found it silent. All
 but a refused connection may be the request's fault as well: errors, resets and timeouts count only where the endpoint stands out among
-those of its service (contrast.py). So what fails everywhere ejects nobody, however often it is asked for. An ejected endpoint returns by
-itself: after 5 s the first time, twice as long each further time, 5 minutes at most; as long as its last ejection without a new one, and
-one is forgiven. That no more than half of a service is out is policy.py's business.
+those of its service (peer_comparison.py). So what fails everywhere ejects nobody, however often it is asked for. An ejected endpoint
+returns by itself: after 5 s the first time, twice as long each further time, 5 minutes at most; as long as its last ejection without a
+new one, and one is forgiven. That no more than half of a service is out is policy.py's business.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from haystack.health.contrast import stands_out
+from haystack.health.peer_comparison import stands_out
 from haystack.model.records import Record
 from haystack.model.reports import FailureRow
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from haystack.health import sealed
-from haystack.health.sealed import Sealer, Unsealed
-from haystack.health.trouble import trouble
+from haystack.health import endpoint_tls
+from haystack.health.endpoint_tls import Sealer, Unsealed
+from haystack.health.failure_texts import trouble
 from haystack.net import descriptors
 
 TIMEOUT = 1.0  # seconds
@@ -51,13 +51,13 @@ async def accepts(
         return await _shakes(sock, seal, timeout) if seal is not None else ""
 
 
-async def _shakes(sock: socket.socket, seal: sealed.Seal, timeout: float) -> str:  # noqa: ASYNC109 - as above
+async def _shakes(sock: socket.socket, seal: endpoint_tls.Seal, timeout: float) -> str:  # noqa: ASYNC109 - as above
     """The same of its handshake, on a connection that is made."""
     try:
         async with asyncio.timeout(timeout):
-            transport, _ = await sealed.connect(sock, seal, asyncio.Protocol)
+            transport, _ = await endpoint_tls.connect(sock, seal, asyncio.Protocol)
     except OSError as error:
-        return sealed.told(error) or trouble(error)
+        return endpoint_tls.told(error) or trouble(error)
     transport.abort()
     return ""
 

@@ -18,7 +18,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from haystack.model.records import Record
-from haystack.observe.newest import Newest
+from haystack.observe.bounded_queue import Newest
 
 ENTRIES = 10_000
 BYTES = 4 << 20  # of text in all entries

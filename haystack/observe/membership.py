@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from haystack.loop.turns import Turns, stretches
-from haystack.model import naming, unheard
+from haystack.model import naming, unproxied
 from haystack.model.addresses import place
 from haystack.model.reasons import cause
 from haystack.model.records import Departure
 from haystack.model.services import Service
 from haystack.model.snapshot import Snapshot
-from haystack.observe.attendance import Attendance
 from haystack.observe.bursts import Lines
+from haystack.observe.membership_history import MembershipHistory
 from haystack.observe.outages import Why, by_claim
 
 REMOVED = "removed"
@@ -29,11 +29,11 @@ class Moves:
         self,
         crowd: Lines,
         departures: Callable[[], Iterable[Departure]] = tuple,
-        attendance: Attendance | None = None,
+        attendance: MembershipHistory | None = None,
     ) -> None:
         self._crowd = crowd
         self._departures = departures
-        self._attendance = attendance or Attendance()
+        self._attendance = attendance or MembershipHistory()
         self._last: Snapshot | None = None
         self._in: dict[str, frozenset[str]] = {}  # by service: the containers that are in, for its own name or for a host
         self._idle: set[str] = set()  # containers that run and are in no service, and were told
@@ -112,7 +112,7 @@ class Moves:
         """Of those that run, and are no endpoint of anything: their names lead to nothing, which a person may wonder about."""
         for identity in identities:
             container = snapshot.containers.get(identity)
-            why = unheard.unserved(container) if container is not None and container.state == "running" else ""
+            why = unproxied.unserved(container) if container is not None and container.state == "running" else ""
             if container is None or not why:
                 self._idle.discard(identity)
             elif identity not in self._idle:

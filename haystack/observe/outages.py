@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from haystack.loop.turns import Turns
-from haystack.model import unheard
+from haystack.model import unproxied
 from haystack.model.reasons import cause
 from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Snapshot
@@ -105,7 +105,7 @@ class Outages:
         after = None if since is None else round(self._clock() - since, 1)
         url = self._url(led.claim or led.name) if service.has_http else None
         hosts = None if led.claim else list(service.hosts) or None
-        hint = unheard.unheard(service) or None
+        hint = unproxied.unheard(service) or None
         host = led.claim or None
         self._crowd.info("service.up", name=led.name, url=url, host=host, hosts=hosts, down_seconds=after, hint=hint, panic=panicked)
 

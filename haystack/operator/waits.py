@@ -14,7 +14,7 @@ from typing import NamedTuple
 from haystack.model.overrides import Scope, Target
 from haystack.model.readiness import Readiness, of_service
 from haystack.operator import targets
-from haystack.operator.door import Operator
+from haystack.operator.changes import Operator
 from haystack.operator.targets import Site
 
 FIRST, LONGEST = 0.05, 0.5  # seconds between two looks at what is in flight: workers count, and tell when they are asked

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from haystack.catalog.claims import ALL, prefix
 from haystack.loop.turns import Turns, stretches
-from haystack.model import unheard
+from haystack.model import unproxied
 from haystack.model.naming import service_name
 from haystack.model.overrides import drain_of
 from haystack.model.records import STOPPING
@@ -152,7 +152,7 @@ def in_maintenance(endpoints: Iterable[Endpoint]) -> bool:
 
 
 def _mute(service: Service, defaults: Defaults) -> ServiceRow:
-    text = f"{service.name} exists, but {unheard.unheard(service)}"
+    text = f"{service.name} exists, but {unproxied.unheard(service)}"
     return ServiceRow(service.name, own_hosts(service), defaults.balance, "", timeout_ms=1, listeners=((),), mute=text)
 
 

@@ -5,7 +5,7 @@ Imports the docker package, which a start without engines does without: so comma
 
 from __future__ import annotations
 
-from haystack.discovery.docker import advice, client, way
+from haystack.discovery.docker import advice, client, engine_connection
 from haystack.discovery.docker.tls import TlsError, TlsOptions, TunnelError
 from haystack.settings.settings import Settings
 
@@ -16,7 +16,7 @@ def trouble(settings: Settings, host: str) -> str | None:
     """Why the engine does not answer, one line; None when it does."""
     options = TlsOptions.of(settings)
     try:
-        with way.opened(host, options) as open_way:
+        with engine_connection.opened(host, options) as open_way:
             open_way.connect(PATIENCE).close()
     except (TlsError, TunnelError) as error:
         return str(error)

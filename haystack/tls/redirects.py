@@ -95,7 +95,7 @@ class Redirects:
                 lacking = [host for host in hosts if not _has(picture, host)]
                 since.update((host, self._since.get(host, now)) for host in lacking)
                 late = [host for host in lacking if self._is_late(picture, host, since[host], now)]
-                # without a listener, each service would say what one setting is the cause of, which is told once (certifying.py)
+                # without a listener, each service would say what one setting is the cause of, which is told once (startup/certificates.py)
                 if late and (self._sealed or hosts is asking.labelled):
                     problems.append(Problem(subject=subject, message=self._message(picture, late)))
                 yield

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import structlog
 
-from haystack.health.sealed import Seal, Unsealed
+from haystack.health.endpoint_tls import Seal, Unsealed
 from haystack.loop.turns import Turns
 from haystack.model.endpoints import sealing
 from haystack.model.services import Endpoint, Sealing

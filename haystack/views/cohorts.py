@@ -1,8 +1,8 @@
 """The endpoints of a service by the image that they run: errors and latency of each image, and which one is worse than the others. Pure.
 
 An image is marked only where chance does not explain it: so many of all failures, or of all slow answers, would fall to it less than once
-in 10,000 times, were they dealt out blindly (contrast.py), and they do so at least twice as often as to the others. Figures are of all the
-time that each endpoint was there.
+in 10,000 times, were they dealt out blindly (peer_comparison.py), and they do so at least twice as often as to the others. Figures are of
+all the time that each endpoint was there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from haystack.health.contrast import by_chance
+from haystack.health.peer_comparison import by_chance
 from haystack.loop.turns import Turns
 from haystack.model.durations import EDGES, SLOTS, quantile
 from haystack.model.records import Record

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from haystack.model import naming, unheard
+from haystack.model import naming, unproxied
 from haystack.model.records import Container, Problem
 from haystack.model.services import Cause, Endpoint, Service
 from haystack.observe.journal import Entry
@@ -59,7 +59,7 @@ def service_shape(service: Service, state: State) -> Shape:
         "balance": service.balance or state.settings.balance,
         "sticky": service.sticky,
         "labelled": in_effect.labelled(state, service),
-        "hint": unheard.unheard(service) or None,
+        "hint": unproxied.unheard(service) or None,
     }
 
 
@@ -98,7 +98,7 @@ def container_dns(snapshot: Picture, endpoint: Endpoint) -> str:
 
 def container_shape(origin: str, container: Container) -> Shape | None:
     """A container that runs and is an endpoint of nothing, and why; None of any other."""
-    why = unheard.unserved(container) if container.state == "running" else ""
+    why = unproxied.unserved(container) if container.state == "running" else ""
     return {"name": container.name, "dns": naming.container(origin, container), "why": why} if why else None
 
 

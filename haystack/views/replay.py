@@ -12,10 +12,10 @@ from typing import NamedTuple
 from haystack.loop.turns import Turns, stretches
 from haystack.model.records import Record
 from haystack.model.reports import Outcome
-from haystack.observe.attendance import Move, Seat, Seats
+from haystack.observe.history import Past
 from haystack.observe.journal import Entry
+from haystack.observe.membership_history import Move, Seat, Seats
 from haystack.observe.outcomes import CLIENT_GONE, Count, by_client
-from haystack.observe.past import Past
 
 SERVICES, LEFT = 20, 50  # whose members, and whose leaving, are told
 BEFORE, BEHIND = 5.0, 30.0  # seconds around a leaving in which exchanges are counted as caught by it

@@ -14,7 +14,7 @@ import msgspec
 from haystack import __version__
 from haystack.catalog.claims import Claim
 from haystack.dns.peers import Standing
-from haystack.model import naming, unheard
+from haystack.model import naming, unproxied
 from haystack.model.reasons import why
 from haystack.model.records import Attachment, Container, Engine, Network, Problem
 from haystack.model.services import Endpoint, Override, Service
@@ -69,7 +69,7 @@ def container_shape(origin: str, container: Container) -> ContainerAnswer:
         "remote": container.remote,
         "published": {f"{p.port}/{p.protocol}": p.place for p in container.published},
         "obstacle": container.obstacle.told if container.obstacle is not None else None,
-        "unserved": unheard.unserved(container) or None,
+        "unserved": unproxied.unserved(container) or None,
         "problems": problem_shapes(container.problems),
     }
 
@@ -192,7 +192,7 @@ def memberships(snapshot: Picture) -> Iterator[Membership]:
 
 def member_of(snapshot: Picture, service: Service) -> Callable[[Endpoint], Membership]:
     """What makes the memberships of one service's endpoints."""
-    led, hint = _led(service), unheard.unheard(service)
+    led, hint = _led(service), unproxied.unheard(service)
 
     def made(endpoint: Endpoint) -> Membership:
         claims, container = tuple(led.get(endpoint.id, ())), snapshot.containers.get(endpoint.container)

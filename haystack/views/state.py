@@ -23,10 +23,10 @@ from haystack.model.overrides import Overrides
 from haystack.model.records import Container, Departure, Engine, Network, Problem
 from haystack.model.services import Service
 from haystack.model.snapshot import Snapshot
+from haystack.observe.history import Past
 from haystack.observe.journal import Journal
-from haystack.observe.past import Past
 from haystack.observe.trace import TraceHub
-from haystack.operator.door import Operator
+from haystack.operator.changes import Operator
 from haystack.proxy.counters import Counts
 from haystack.proxy.traffic import Traffic
 from haystack.tls.store import Store

@@ -8,7 +8,7 @@ from __future__ import annotations
 from haystack.catalog import host_names
 from haystack.catalog.claims import ALL
 from haystack.loop.turns import Turns
-from haystack.model import unheard
+from haystack.model import unproxied
 from haystack.model.endpoints import endpoints, names
 from haystack.views.explanation import NAMED, Asked, claims_of, hosts_for, is_below
 from haystack.views.state import State
@@ -54,11 +54,11 @@ def mute(state: State, host: str, *, placeless: bool = False) -> Turns[list[str]
         own = names(origin, container)[0]
         if not own or host not in (*own, *host_names.of(origin, container)):
             continue
-        called = unheard.called(container.name, container.label)
+        called = unproxied.called(container.name, container.label)
         if not (container.address or container.address6):
             found.append(f"{called} belongs to it, but has no address: {container.address_reason}")
         elif not placeless and not any(e.speaks_http for e in endpoints(origin, container)):
-            what = unheard.silent((p.number, p.protocol) for p in container.ports) if container.ports else unheard.NO_PORTS
+            what = unproxied.silent((p.number, p.protocol) for p in container.ports) if container.ports else unproxied.NO_PORTS
             found.append(f"{called} belongs to it, but {what}")
     return _first(found, "belong to it, but can get no requests")
 

@@ -21,7 +21,7 @@ from haystack.loop import garbage
 from haystack.model.overrides import Scope, Target
 from haystack.model.records import Container
 from haystack.operator import targets
-from haystack.operator.door import Who
+from haystack.operator.changes import Who
 from tests.fakes.held import held
 from tests.unit.dns.test_query_log import row
 

@@ -13,8 +13,8 @@ from asyncssh.packet import String
 from structlog.testing import capture_logs
 
 from haystack.console import hostkey
-from haystack.console.gate import Gate
 from haystack.console.session import Session
+from haystack.console.ssh_listener import Gate
 from tests.fakes.ssh import NEEDS_SSH, PATIENCE, ssh, started
 from tests.fakes.state import NAME, state, trace
 

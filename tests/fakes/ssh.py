@@ -11,7 +11,7 @@ import asyncssh
 import pytest
 import structlog
 
-from haystack.console import gate
+from haystack.console import ssh_listener
 from haystack.console.server import ConsoleServer
 from haystack.net.sockets import Sockets
 from tests.fakes.events import unwritten
@@ -34,7 +34,7 @@ def keys(tmp_path_factory):
 
 def serving(of):
     """The shell on a port of its own, as a client needs no other."""
-    sockets = gate.bound(of, Sockets())
+    sockets = ssh_listener.bound(of, Sockets())
     server = ConsoleServer(of, sockets)
     server.port = sockets[0].getsockname()[1]
     return server

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from haystack.console import listing, lists, short
+from haystack.console import listing, lists, short_ids
 from haystack.console.command import JSON, NOT_FOUND, Asked, Command, Context, Kind, Result, word
 from haystack.console.command_line import nearest_of
 from haystack.console.long_text import Lines
@@ -21,7 +21,7 @@ from haystack.views.state import State
 
 COLUMNS = (
     "image id",
-    Column("image", fold=True, spare=1, brief=short.image, broken=True),
+    Column("image", fold=True, spare=1, brief=short_ids.image, broken=True),
     Column("containers", fold=True, spare=2, broken=True),
     "ready",
     "requests",
@@ -69,7 +69,7 @@ def row(cohort: Cohort) -> tuple[object, ...]:
     """An image as a person reads it."""
     more = len(cohort.containers) - SHOWN
     return (
-        short.identity(cohort.digest) if cohort.digest.startswith(short.DIGEST) else None,
+        short_ids.identity(cohort.digest) if cohort.digest.startswith(short_ids.DIGEST) else None,
         cohort.image,
         [*cohort.containers[:SHOWN], *([f"{more} more"] if more > 0 else [])],
         str(Readiness(cohort.ready, cohort.panicked, cohort.endpoints)),

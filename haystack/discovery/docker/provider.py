@@ -18,7 +18,7 @@ import structlog
 
 from haystack.discovery import own_place
 from haystack.discovery.docker import client as border
-from haystack.discovery.docker import inspect, way
+from haystack.discovery.docker import engine_connection, inspect
 from haystack.discovery.docker.absence import Absence
 from haystack.discovery.docker.engine_view import View
 from haystack.discovery.docker.grace import Grace
@@ -148,7 +148,7 @@ class Sessions:
         watch: Watch | None = None
         try:
             with ExitStack() as stack:
-                open_way = stack.enter_context(way.opened(self._host, self._tls))
+                open_way = stack.enter_context(engine_connection.opened(self._host, self._tls))
                 client = open_way.connect()
                 stack.callback(client.close)
                 watch = self._watch = Watch(client, self._view, self._crossing.deliver, self._timing, self._since, self._seen)

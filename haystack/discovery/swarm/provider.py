@@ -17,7 +17,7 @@ import structlog
 
 from haystack.discovery import own_place
 from haystack.discovery.docker import client as border
-from haystack.discovery.docker import way
+from haystack.discovery.docker import engine_connection
 from haystack.discovery.docker.tls import TlsOptions
 from haystack.discovery.provider import Sink
 from haystack.discovery.swarm.manager import Lists, Manager, is_manager, is_member
@@ -216,7 +216,7 @@ class Search:
         session: Session | None = None
         try:
             with ExitStack() as stack:
-                client = stack.enter_context(way.opened(host, self._tls)).connect(self._timing.connect)
+                client = stack.enter_context(engine_connection.opened(host, self._tls)).connect(self._timing.connect)
                 stack.callback(client.close)
                 info = border.info(client)
                 found.member = found.member or is_member(info)

@@ -21,9 +21,9 @@ from haystack.tls.acme.folder import DamagedError, Folder, FolderError
 from haystack.tls.acme.history import History, Window
 from haystack.tls.acme.lease import BEAT, Lease
 from haystack.tls.acme.plan import NEVER, Task
-from haystack.tls.acme.reach import Reachable, Ways
+from haystack.tls.acme.reachability import Reachable, Ways
 from haystack.tls.acme.reports import Reports
-from haystack.tls.acme.shelf import Shelf
+from haystack.tls.acme.stored_certificates import StoredCertificates
 from haystack.tls.acme.wanted import WILDCARD, Picture, Wanted, why_not
 from haystack.tls.certificate import day
 
@@ -46,7 +46,7 @@ class Issuer:
         authority: Authority,
         folder: Folder,
         lease: Lease,
-        shelf: Callable[[Callable[[str], Window | None], Callable[[str, str], None]], Shelf],
+        shelf: Callable[[Callable[[str], Window | None], Callable[[str, str], None]], StoredCertificates],
         reach: Reachable,
         dns: Reachable | None,
         reports: Reports,

@@ -17,7 +17,7 @@ from haystack.tls.acme import csr, jose
 from haystack.tls.acme.account import new_key, pem
 from haystack.tls.acme.errors import ChallengeError
 from haystack.tls.acme.orders import Proof
-from haystack.tls.acme.reach import World, challenge_name
+from haystack.tls.acme.reachability import World, challenge_name
 from haystack.tls.acme.shared_proofs import Others, SharedProofs
 from haystack.tls.certificate import Certificate
 

@@ -24,11 +24,11 @@ from haystack.tls.acme.http_client import HttpClient, trusting
 from haystack.tls.acme.issuer import Issuer
 from haystack.tls.acme.lease import Lease
 from haystack.tls.acme.orders import Solver
-from haystack.tls.acme.reach import Reach, Way, World, challenge_name
+from haystack.tls.acme.reachability import Reach, Way, World, challenge_name
 from haystack.tls.acme.reports import Reports
 from haystack.tls.acme.shared_proofs import SharedProofs
-from haystack.tls.acme.shelf import Shelf
 from haystack.tls.acme.solvers import ALPN, DNS, HTTP, AlpnChallenges, DnsChallenges, HttpChallenges
+from haystack.tls.acme.stored_certificates import StoredCertificates
 from haystack.tls.acme.who_answers import HTTP_PORT, TLS_PORT, over_http, over_tls
 from haystack.tls.store import Store
 
@@ -98,7 +98,7 @@ class Acme:
             authority,
             folder,
             lease,
-            lambda window, damaged: Shelf(folder, house.store, window, damaged),
+            lambda window, damaged: StoredCertificates(folder, house.store, window, damaged),
             Reach(house.world, self._way(), lambda: settings.address or house.addresses(), given=bool(settings.address)),
             Delegated(house.world, zone) if zone else None,
             reports,

@@ -11,7 +11,7 @@ from haystack._fast.routing.router import Router
 from haystack.catalog import claims
 from haystack.health import probe
 from haystack.loop.turns import at_once
-from haystack.model import ports, unheard
+from haystack.model import ports, unproxied
 from haystack.model.endpoints import endpoints
 from haystack.model.records import Container, Listing, Options
 from haystack.model.services import Endpoint
@@ -119,7 +119,7 @@ def test_a_container_with_tls_alone(site):
     service = site.snapshot.services["web.services.haystack"]
     assert not service.has_http
     assert service.passed == {APP}
-    assert unheard.unheard(service) == f"it has TLS alone, which is passed through to it for {APP}"
+    assert unproxied.unheard(service) == f"it has TLS alone, which is passed through to it for {APP}"
     assert {row.key for row in site.rows().values()} == {"web.services.haystack", f"web.services.haystack {APP}"}
     assert site.rows()["web.services.haystack"].mute
     assert site.passed(APP) == ["10.0.0.1:443"]

@@ -10,7 +10,7 @@ import pytest
 from haystack import __version__, cli
 from haystack.command_line import commands
 from haystack.settings.settings import Settings, load, variable
-from haystack.startup import ahead, choice, engines
+from haystack.startup import bootstrap, defaults, engines
 
 NOWHERE = "tcp://127.0.0.1:1"
 
@@ -178,28 +178,28 @@ def ports_of(settings):
 
 def test_a_port_that_can_not_be_had_is_replaced_by_its_unprivileged_one(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert not choice.bindable("127.0.0.1", taken.getsockname()[1])
-    monkeypatch.setattr(choice, "bindable", lambda _address, port, _kind=None: port != 80)
-    assert ports_of(choice.usable_ports(load())) == (8000, 8080, 53, 22)
-    monkeypatch.setattr(choice, "bindable", lambda _address, port, _kind=None: port >= 1024)
-    assert ports_of(choice.usable_ports(load())) == (8000, 8080, 5300, 2222)
+        assert not defaults.bindable("127.0.0.1", taken.getsockname()[1])
+    monkeypatch.setattr(defaults, "bindable", lambda _address, port, _kind=None: port != 80)
+    assert ports_of(defaults.usable_ports(load())) == (8000, 8080, 53, 22)
+    monkeypatch.setattr(defaults, "bindable", lambda _address, port, _kind=None: port >= 1024)
+    assert ports_of(defaults.usable_ports(load())) == (8000, 8080, 5300, 2222)
 
 
 def test_a_port_that_somebody_set_stays_and_is_given_to_nothing_else(monkeypatch):
-    monkeypatch.setattr(choice, "bindable", lambda _address, port, _kind=None: port >= 1024)
-    assert ports_of(choice.usable_ports(load({"ssh_port": "22", "http_port": "8080"}))) == (8080, 0, 5300, 22)
+    monkeypatch.setattr(defaults, "bindable", lambda _address, port, _kind=None: port >= 1024)
+    assert ports_of(defaults.usable_ports(load({"ssh_port": "22", "http_port": "8080"}))) == (8080, 0, 5300, 22)
 
 
 def test_where_the_unprivileged_port_is_taken_too_any_free_one_will_do(monkeypatch):
-    monkeypatch.setattr(choice, "bindable", lambda _address, _port, _kind=None: False)
-    assert ports_of(choice.usable_ports(load())) == (0, 0, 0, 0)
+    monkeypatch.setattr(defaults, "bindable", lambda _address, _port, _kind=None: False)
+    assert ports_of(defaults.usable_ports(load())) == (0, 0, 0, 0)
 
 
 def test_the_demo_says_which_ports_are_others_than_one_would_expect(monkeypatch, capsys):
     started = []
-    monkeypatch.setattr(ahead, "begun", lambda *_, **_more: contextlib.nullcontext([]))
+    monkeypatch.setattr(bootstrap, "begun", lambda *_, **_more: contextlib.nullcontext([]))
     monkeypatch.setattr("haystack.command_line.running.main", lambda settings, **_: started.append(settings) or 0)
-    monkeypatch.setattr(choice, "bindable", lambda _address, port, _kind=None: port not in (80, 22, 2222))
+    monkeypatch.setattr(defaults, "bindable", lambda _address, port, _kind=None: port not in (80, 22, 2222))
     assert status(["demo"]) == 0
     assert ports_of(started[0]) == (8000, 8080, 53, 0)
     assert capsys.readouterr().err == (
@@ -210,11 +210,11 @@ def test_the_demo_says_which_ports_are_others_than_one_would_expect(monkeypatch,
 
 def test_the_demo_takes_a_folder_of_the_user_where_the_usual_one_can_not_be_written(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(choice, "writable", lambda _folder: False)
-    assert choice.demo_settings(load()).state_dir == tmp_path / "haystack"
+    monkeypatch.setattr(defaults, "writable", lambda _folder: False)
+    assert defaults.demo_settings(load()).state_dir == tmp_path / "haystack"
 
 
 def test_a_folder_that_is_not_there_yet_is_judged_by_its_parents(tmp_path):
-    assert choice.writable(tmp_path / "a" / "b")
+    assert defaults.writable(tmp_path / "a" / "b")
     (tmp_path / "file").write_text("")
-    assert not choice.writable(tmp_path / "file" / "b")
+    assert not defaults.writable(tmp_path / "file" / "b")

@@ -15,8 +15,8 @@ from haystack.console.commands import replay
 from haystack.console.moments import dated
 from haystack.console.shell import read, run
 from haystack.model.reports import Outcome
+from haystack.observe.history import Past
 from haystack.observe.journal import Journal
-from haystack.observe.past import Past
 from tests.fakes.state import ID, NAME, state
 
 ESCAPE = "\x1b[2J\u202e\r\n"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from haystack.console import happenings, short, wrapping
+from haystack.console import happenings, short_ids, wrapping
 from haystack.console.command import Context
 from haystack.console.commands import top
 from haystack.console.long_text import Lines
@@ -227,7 +227,7 @@ def test_a_list_has_all_of_its_columns_where_nothing_is_long() -> None:
     ],
 )
 def test_an_image_is_told_as_docker_tells_it(image: str, shown: str) -> None:
-    assert short.image(image) == shown
+    assert short_ids.image(image) == shown
 
 
 def test_what_is_shortened_is_whole_for_programs() -> None:

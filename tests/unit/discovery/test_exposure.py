@@ -11,7 +11,7 @@ from haystack.discovery.exposure import Labelled
 from haystack.dns import wire
 from haystack.dns.zone import Zone
 from haystack.model.records import Container, Listing, Port
-from haystack.model.unheard import unserved
+from haystack.model.unproxied import unserved
 from tests.oracles.snapshot import build
 
 HTTP = (Port(number=80, protocol="tcp", name="http"),)

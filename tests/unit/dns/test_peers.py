@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from haystack.dns.peers import Pace, Peers
-from haystack.health.trouble import REFUSED, SILENT
+from haystack.health.failure_texts import REFUSED, SILENT
 from haystack.model.records import Peer
 from haystack.settings.addresses import networks
 

@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from haystack.health import asking
+from haystack.health.endpoint_tls import Unsealed
 from haystack.health.probe import of
-from haystack.health.sealed import Unsealed
 from haystack.model.records import Options
 from tests.fakes.state import ENDPOINT
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from haystack.dns import contributions
-from haystack.health.trouble import REFUSED
+from haystack.health.failure_texts import REFUSED
 from haystack.loop.turns import at_once
 from haystack.model.records import STOPPING, Obstacle, Options, Published
 from haystack.routing.routing_table import Defaults, Living

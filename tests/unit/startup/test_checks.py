@@ -15,7 +15,7 @@ from haystack.proxy.account import Account
 from haystack.settings import otel
 from haystack.settings.settings import LONG, SECRET, Settings, flag, load, variable
 from haystack.settings.variables import misspelt, unknown
-from haystack.startup import ahead, checks, engines
+from haystack.startup import bootstrap, checks, engines
 from haystack.startup.unprivileged import acting_as
 from tests.fakes.folders import open_to_all
 
@@ -36,7 +36,7 @@ def bare_environment(monkeypatch, tmp_path):
 def starts(monkeypatch):
     """How often anything was started."""
     calls = []
-    monkeypatch.setattr(ahead, "begun", lambda *_, **_more: contextlib.nullcontext([]))
+    monkeypatch.setattr(bootstrap, "begun", lambda *_, **_more: contextlib.nullcontext([]))
     monkeypatch.setattr(running, "main", lambda *args, **_more: calls.append(args) or 0)
     return calls
 
@@ -198,7 +198,7 @@ def test_a_domain_that_is_haystacks_own_is_warned_of(domain, warned, tmp_path):
 
 def test_an_address_that_this_machine_has_not_is_told_as_that(tmp_path):
     error = OSError(99, "tcp 203.0.113.7 port 80: Cannot assign requested address")
-    told = commands.choice.port_complaint(load({"bind": "203.0.113.7"}), ("http_port",), error)
+    told = commands.defaults.port_complaint(load({"bind": "203.0.113.7"}), ("http_port",), error)
     assert told == "can't listen on 203.0.113.7: this machine, or container, has no such address: set HAYSTACK_BIND to one that it has"
 
 

@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from haystack.health.sealed import Seal, Unsealed
+from haystack.health.endpoint_tls import Seal, Unsealed
 from haystack.loop.turns import at_once
 from haystack.model import endpoints, ports
 from haystack.model.records import Container, Listing, Options

@@ -6,10 +6,10 @@ from typing import Any
 
 from haystack.loop.turns import at_once
 from haystack.model.reports import Outcome
-from haystack.observe.attendance import Attendance
+from haystack.observe.history import Past
 from haystack.observe.journal import Journal
+from haystack.observe.membership_history import MembershipHistory
 from haystack.observe.outcomes import ALIKE, Outcomes
-from haystack.observe.past import Past
 from haystack.views.replay import Replay, replay
 
 WEB, API = "web.services.haystack", "api.services.haystack"
@@ -22,7 +22,7 @@ class Told:
     def __init__(self) -> None:
         self.now = 1000.0
         clock = lambda: self.now  # noqa: E731 - three times the same
-        self.past = Past(Journal(clock, lambda _seconds, _what: None), Outcomes(clock), Attendance(clock))
+        self.past = Past(Journal(clock, lambda _seconds, _what: None), Outcomes(clock), MembershipHistory(clock))
         for number, place in enumerate((ONE, TWO, THREE), 1):
             self.past.attendance.come(WEB, f"id{number}", f"web-{number}", [place])
         self.past.attendance.come(API, "id9", "api-1", ["10.0.0.9:80"])

@@ -10,7 +10,7 @@ from requests import exceptions
 from structlog.testing import capture_logs
 
 from haystack.discovery.docker import client as border
-from haystack.discovery.docker import way
+from haystack.discovery.docker import engine_connection
 from haystack.discovery.docker.timing import Timing
 from haystack.discovery.docker.tls import Certificates, TlsOptions
 from tests.fakes.engine import inspected
@@ -131,7 +131,7 @@ async def test_an_inspection_without_end_costs_its_container_alone(engine, sink,
 async def test_an_engine_whose_answers_trickle_is_one_that_fails(engine, sink, monkeypatch, path, part):
     for name in ("TIMEOUT", "LONG"):
         monkeypatch.setattr(border, name, 0.3)
-    monkeypatch.setattr(way.Way.connect, "__defaults__", (0.3,))
+    monkeypatch.setattr(engine_connection.EngineConnection.connect, "__defaults__", (0.3,))
     engine.dripping[path] = part
     async with running(provider(engine, BRIEF), sink):
         await sink.until(lambda: len(sink.errors) >= 2)

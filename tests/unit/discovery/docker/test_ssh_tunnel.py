@@ -12,7 +12,7 @@ import pytest
 from requests import exceptions
 
 from haystack.discovery.docker import client as border
-from haystack.discovery.docker import way
+from haystack.discovery.docker import engine_connection
 from haystack.discovery.docker.absence import Absence
 from haystack.discovery.docker.tls import TlsOptions, TunnelError
 from haystack.settings import engine_url
@@ -117,7 +117,7 @@ def url(sshd, path=None):
 
 def test_an_engine_is_asked_through_its_host_and_its_address_is_that_hosts(home, sshd):
     trust(home, sshd)
-    with way.opened(url(sshd), TlsOptions()) as opened:
+    with engine_connection.opened(url(sshd), TlsOptions()) as opened:
         client = opened.connect()
         try:
             assert client.info()["Name"] == "fake"
@@ -131,7 +131,7 @@ def test_an_engine_is_asked_through_its_host_and_its_address_is_that_hosts(home,
 def test_an_answer_that_trickles_is_bounded_there_too(home, sshd, engine):
     trust(home, sshd)
     engine.dripping["/info"] = "body"
-    with way.opened(url(sshd), TlsOptions()) as opened:
+    with engine_connection.opened(url(sshd), TlsOptions()) as opened:
         client = opened.connect()
         with pytest.raises(exceptions.ConnectionError) as failed:
             border.asked(client, "/info", 0.3)
@@ -156,7 +156,7 @@ def test_an_answer_that_trickles_is_bounded_there_too(home, sshd, engine):
 )
 def test_who_is_not_trusted_is_told_what_to_do(home, sshd, given, told):
     trust(home, sshd, **given)
-    with pytest.raises(TunnelError, match=told) as failed, way.opened(url(sshd), TlsOptions()):
+    with pytest.raises(TunnelError, match=told) as failed, engine_connection.opened(url(sshd), TlsOptions()):
         pass
     line = Absence(url(sshd), "ssh://***@127.0.0.1", certified=False, remind=60).tell(failed.value, listed=False, after=1.0)
     assert re.search(told, line)
@@ -165,7 +165,7 @@ def test_who_is_not_trusted_is_told_what_to_do(home, sshd, given, told):
 
 def refusal(url):
     """Why there is no way to this engine."""
-    with pytest.raises(TunnelError) as failed, way.opened(url, TlsOptions()):
+    with pytest.raises(TunnelError) as failed, engine_connection.opened(url, TlsOptions()):
         pass
     return str(failed.value)
 
@@ -190,7 +190,7 @@ def test_the_key_of_another_port_is_not_another_key_of_this_one(home, sshd):
     assert "is not in known_hosts: check its fingerprint" in told
     assert "ssh-keygen" not in told
     (home / "known_hosts").write_text(f"127.0.0.1 {sshd.host_key.export_public_key().decode()}")
-    with way.opened(url(sshd), TlsOptions()):
+    with engine_connection.opened(url(sshd), TlsOptions()):
         pass
 
 
@@ -212,7 +212,7 @@ def test_a_socket_that_is_not_opened_is_named(home, sshd):
     trust(home, sshd)
     with (
         pytest.raises(TunnelError, match=r"me@127.0.0.1 does not open /nowhere\.sock"),
-        way.opened(url(sshd, "/nowhere.sock"), TlsOptions()),
+        engine_connection.opened(url(sshd, "/nowhere.sock"), TlsOptions()),
     ):
         pass
 
@@ -221,7 +221,7 @@ def test_a_host_where_nobody_listens(home):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         free = taken.getsockname()[1]
-        with pytest.raises(TunnelError, match=r"ssh: 127\.0\.0\.1: "), way.opened(f"ssh://me@127.0.0.1:{free}", TlsOptions()):
+        with pytest.raises(TunnelError, match=r"ssh: 127\.0\.0\.1: "), engine_connection.opened(f"ssh://me@127.0.0.1:{free}", TlsOptions()):
             pass
 
 

@@ -17,7 +17,7 @@ from haystack.tls.acme.folder import Folder
 from haystack.tls.acme.issuer import Issuer
 from haystack.tls.acme.lease import Lease
 from haystack.tls.acme.reports import Reports
-from haystack.tls.acme.shelf import Shelf
+from haystack.tls.acme.stored_certificates import StoredCertificates
 from haystack.tls.store import ACME, Store, key_of_name
 from tests.fakes.acme import BASE, FakeCa
 
@@ -85,7 +85,7 @@ class Rig:
         client = Client(ca, BASE + "dir", clock)
         authority = Authority(client, self.folder, wishes, solvers, taste, reports.registered, clock)
         self.issuer = Issuer(
-            authority, self.folder, self.lease, lambda window, damaged: Shelf(self.folder, self.store, window, damaged),
+            authority, self.folder, self.lease, lambda window, damaged: StoredCertificates(self.folder, self.store, window, damaged),
             self.reach, self.dns, reports, public=changes.get("public", False), clock=clock,
         )  # fmt: skip
 

@@ -10,8 +10,8 @@ from haystack.loop.turns import at_once
 from haystack.model import ports
 from haystack.model.records import Container, Departure, Listing
 from haystack.model.snapshot import Snapshot
-from haystack.observe.past import Past
-from haystack.observe.story import Story
+from haystack.observe.history import Past
+from haystack.observe.snapshot_log import SnapshotLog
 
 
 def container(number: int, service: str) -> Container:
@@ -23,7 +23,7 @@ def container(number: int, service: str) -> Container:
 
 def test_a_service_is_down_for_the_reason_of_its_last_container_though_that_has_gone() -> None:
     ended: list[Departure] = []
-    story, builder = Story(lambda: 80, lambda: ended, Past()), Builder(Snapshot(version=0, created=0.0, origin="haystack"))
+    story, builder = SnapshotLog(lambda: 80, lambda: ended, Past()), Builder(Snapshot(version=0, created=0.0, origin="haystack"))
 
     def show(*containers: Container) -> list[tuple[str, str, object]]:
         made = at_once(builder.build({"x": Listing(containers=containers)}, 1.0, 1.0, lambda _container, _endpoint: Condition()))

@@ -35,7 +35,7 @@ class Move(NamedTuple):
 Seats = dict[str, dict[str, Seat]]  # by service, and then by container's id
 
 
-class Attendance:
+class MembershipHistory:
     """The moves, the oldest first, and who is in now. clock: Unix seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.time, most: int = MOST) -> None:

@@ -11,7 +11,7 @@ from haystack.model.records import Record
 from haystack.settings import engine_url
 
 
-class Way(Record, frozen=True, kw_only=True):
+class EngineConnection(Record, frozen=True, kw_only=True):
     """host: for Docker's client, as in DOCKER_HOST; address: of the engine, where the way itself has shown it; else empty."""
 
     host: str
@@ -24,15 +24,15 @@ class Way(Record, frozen=True, kw_only=True):
 
 
 @contextmanager
-def opened(host: str, tls: TlsOptions) -> Iterator[Way]:
+def opened(host: str, tls: TlsOptions) -> Iterator[EngineConnection]:
     """The way to the engine at `host`, as in DOCKER_HOST. Raises TlsError, TunnelError."""
     if engine_url.is_ssh(host):
         from haystack.discovery.docker.ssh_tunnel import Tunnel  # noqa: PLC0415 - what this start does not use is not loaded
 
         with Tunnel(host) as tunnel:
-            yield Way(host=f"unix://{tunnel.path}", address=tunnel.peer)
+            yield EngineConnection(host=f"unix://{tunnel.path}", address=tunnel.peer)
     elif tls.wanted(host):
         with Certificates(tls) as certificates:
-            yield Way(host=host, certificates=certificates)
+            yield EngineConnection(host=host, certificates=certificates)
     else:
-        yield Way(host=host)
+        yield EngineConnection(host=host)

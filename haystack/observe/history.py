@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from haystack.observe.attendance import Attendance
 from haystack.observe.journal import Journal
+from haystack.observe.membership_history import MembershipHistory
 from haystack.observe.outcomes import Outcomes
 
 
@@ -15,4 +15,4 @@ class Past:
 
     journal: Journal = field(default_factory=Journal)
     outcomes: Outcomes = field(default_factory=Outcomes)
-    attendance: Attendance = field(default_factory=Attendance)
+    attendance: MembershipHistory = field(default_factory=MembershipHistory)

@@ -14,10 +14,10 @@ from haystack.model import ports
 from haystack.model.records import STOPPING, Container, Departure, Listing
 from haystack.model.services import Endpoint
 from haystack.model.snapshot import Snapshot
-from haystack.observe.attendance import Attendance
+from haystack.observe.history import Past
 from haystack.observe.journal import Entry, Journal
-from haystack.observe.past import Past
-from haystack.observe.story import Story
+from haystack.observe.membership_history import MembershipHistory
+from haystack.observe.snapshot_log import SnapshotLog
 
 WEB = "web.services.haystack"
 
@@ -28,8 +28,8 @@ class Life:
     def __init__(self, begun: float = 100.0) -> None:
         self.now = begun
         self.ended: list[Departure] = []
-        self.past = Past(Journal(lambda: self.now, lambda _seconds, _what: None), attendance=Attendance(lambda: self.now))
-        self.story = Story(lambda: 80, lambda: self.ended, self.past)
+        self.past = Past(Journal(lambda: self.now, lambda _seconds, _what: None), attendance=MembershipHistory(lambda: self.now))
+        self.story = SnapshotLog(lambda: 80, lambda: self.ended, self.past)
         self.story._lives._begun = begun
         self.builder = Builder(Snapshot(version=0, created=0.0, origin="haystack"))
 

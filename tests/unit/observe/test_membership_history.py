@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haystack.loop.turns import at_once
-from haystack.observe.attendance import Attendance, Seat
+from haystack.observe.membership_history import MembershipHistory, Seat
 
 WEB = "web.services.haystack"
 
@@ -13,7 +13,7 @@ class Hall:
 
     def __init__(self, most: int = 1000) -> None:
         self.now = 0.0
-        self.attendance = Attendance(lambda: self.now, most)
+        self.attendance = MembershipHistory(lambda: self.now, most)
 
     def come(self, at: float, identity: str, name: str = "") -> None:
         self.now = at

@@ -21,7 +21,7 @@ from haystack.tls.store import Store
 GONE = 86400.0  # seconds after its end until a certificate that nobody needs is removed
 
 
-class Shelf:
+class StoredCertificates:
     """windows: what the authority suggests, by fingerprint; damaged: told of a file that can't be used, and why."""
 
     def __init__(self, folder: Folder, kept: Store, window: Callable[[str], Window | None], damaged: Callable[[str, str], None]) -> None:

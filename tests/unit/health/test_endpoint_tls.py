@@ -8,10 +8,10 @@ import ssl
 import pytest
 import uvloop
 
+from haystack.health.endpoint_tls import Seal, Sealer, Unsealed
+from haystack.health.failure_texts import REFUSED, Answered
 from haystack.health.http_check import ask
-from haystack.health.sealed import Seal, Sealer, Unsealed
 from haystack.health.tcp_check import accepts
-from haystack.health.trouble import REFUSED, Answered
 from tests.fakes.origin import Loop, Origin, respond
 from tests.fakes.pki import Authority, self_signed, server_context
 from tests.fakes.tls import trusting

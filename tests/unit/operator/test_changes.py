@@ -17,8 +17,8 @@ from haystack.model.overrides import Scope, Target
 from haystack.model.records import Container, Listing
 from haystack.model.services import Endpoint
 from haystack.observe.journal import Journal
-from haystack.operator import door, kept
-from haystack.operator.door import ChangeError, NotKeptError, Operator, Who
+from haystack.operator import changes, kept
+from haystack.operator.changes import ChangeError, NotKeptError, Operator, Who
 
 WEB = "web.services.haystack"
 EVE = Who(by="eve@desk", fingerprint="SHA256:x")
@@ -77,7 +77,7 @@ class Rig:
 
 @pytest.fixture
 async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
-    monkeypatch.setattr(door, "LOOK", 0.001)
+    monkeypatch.setattr(changes, "LOOK", 0.001)
     made = Rig(tmp_path)
     await made.start(1, 2)
     yield made
@@ -185,7 +185,7 @@ async def test_a_container_that_comes_back_is_drained_still_and_one_that_stays_a
     rig.list(2)
     await rig.registry.settle()
     await rig.until(lambda: len(rig.operator._missing) == 1)
-    rig.steady += door.GONE_OTHERS - 1
+    rig.steady += changes.GONE_OTHERS - 1
     rig.list(1, 2)
     await rig.registry.settle()
     assert not rig.of(1).ready
@@ -193,7 +193,7 @@ async def test_a_container_that_comes_back_is_drained_still_and_one_that_stays_a
     rig.list(2)
     await rig.registry.settle()
     await rig.until(lambda: len(rig.operator._missing) == 1)
-    rig.steady += door.GONE_OTHERS
+    rig.steady += changes.GONE_OTHERS
     await rig.until(lambda: len(rig.operator.overrides) == 1)
     assert [each.target for each in rig.operator.overrides] == [endpoint(2).id]
 
@@ -203,7 +203,7 @@ async def test_nothing_counts_as_gone_while_a_source_does_not_answer(rig: Rig) -
     rig.list(2)
     rig.registry.failed("x", "no answer")
     await rig.registry.settle()
-    rig.steady += 10 * door.GONE_OTHERS
+    rig.steady += 10 * changes.GONE_OTHERS
     await asyncio.sleep(0.02)
     assert not rig.operator._missing
     assert len(rig.operator.overrides) == 1

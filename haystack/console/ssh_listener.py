@@ -27,7 +27,7 @@ CONNECTIONS = 100  # more clients at once than people there can be
 HOW = "set HAYSTACK_SSH_AUTHORIZED_KEYS to the text of a public key, or HAYSTACK_SSH_AUTHORIZED_KEYS_FILE to a file of them"
 
 
-class Gate:
+class SshListener:
     """The shell of `state` on settings.ssh_port of each address of settings.bind. most: connections at once."""
 
     def __init__(self, state: State, most: int = CONNECTIONS) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from haystack.model import unheard
+from haystack.model import unproxied
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from haystack.model import unheard
     ],
 )
 def test_the_example_is_the_port_that_most_likely_speaks_http(ports: list[tuple[int, str]], told: str) -> None:
-    assert unheard.silent(ports) == f"none of its ports is known to speak HTTP {told}"
+    assert unproxied.silent(ports) == f"none of its ports is known to speak HTTP {told}"
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ def test_the_example_is_the_port_that_most_likely_speaks_http(ports: list[tuple[
     [("trial_p_web_1", "trial_p_web_1 (trial-p-web-1 in DNS)"), ("web-001", "web-001"), ("Web", "Web"), ("___", "___")],
 )
 def test_a_container_is_called_by_both_names_where_they_differ(name: str, told: str) -> None:
-    assert unheard.called(name) == told
+    assert unproxied.called(name) == told
 
 
 def test_one_that_is_called_longer_in_dns_is_so_here() -> None:
-    assert unheard.called("a_b", "a-b-0123456789ab") == "a_b (a-b-0123456789ab in DNS)"
+    assert unproxied.called("a_b", "a-b-0123456789ab") == "a_b (a-b-0123456789ab in DNS)"

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from haystack.settings.settings import load
-from haystack.startup import ahead
+from haystack.startup import bootstrap
 
 # Nothing is served: a port is taken. What it says is whether the rest was imported when the first worker began.
 ORDER = """
 import sys
 from haystack.command_line import commands
-from haystack.startup import ahead, unprivileged
+from haystack.startup import bootstrap, unprivileged
 
 def spawn(account):
     print("haystack.app" in sys.modules)
     raise OSError("no more of them")
 
-ahead.spawn, unprivileged.go_on = spawn, lambda settings: None
+bootstrap.spawn, unprivileged.go_on = spawn, lambda settings: None
 status = commands.main(["run", *sys.argv[1:]])
 print("haystack.app" in sys.modules, status)
 """
@@ -29,8 +29,8 @@ print("haystack.app" in sys.modules, status)
 @pytest.fixture
 def quiet(monkeypatch):
     """Nobody gives anything up, and the log stays as it is."""
-    monkeypatch.setattr(ahead.unprivileged, "go_on", lambda _settings: None)
-    monkeypatch.setattr(ahead.logs, "configure", lambda *_: None)
+    monkeypatch.setattr(bootstrap.unprivileged, "go_on", lambda _settings: None)
+    monkeypatch.setattr(bootstrap.logs, "configure", lambda *_: None)
 
 
 def test_workers_begin_before_the_rest_is_imported(tmp_path):
@@ -45,7 +45,7 @@ def test_workers_begin_before_the_rest_is_imported(tmp_path):
 
 @pytest.mark.usefixtures("quiet")
 def test_a_process_for_each_worker_and_none_is_left(tmp_path):
-    with ahead.begun(load({"workers": "2", "state_dir": str(tmp_path)})) as processes:
+    with bootstrap.begun(load({"workers": "2", "state_dir": str(tmp_path)})) as processes:
         pids = [each.process.pid for each in processes]
         assert [each.alive for each in processes] == [True, True]
         taken = processes.pop()
@@ -56,13 +56,13 @@ def test_a_process_for_each_worker_and_none_is_left(tmp_path):
 
 @pytest.mark.usefixtures("quiet")
 def test_one_that_replaces_another_has_none_yet(tmp_path):
-    with ahead.begun(load({"workers": "2", "state_dir": str(tmp_path)}), replace=True) as processes:
+    with bootstrap.begun(load({"workers": "2", "state_dir": str(tmp_path)}), replace=True) as processes:
         assert processes == []
 
 
 @pytest.mark.usefixtures("quiet")
 def test_those_that_have_begun_stay_where_the_next_one_can_not(tmp_path, monkeypatch):
-    first, spawn = [], ahead.spawn
+    first, spawn = [], bootstrap.spawn
 
     def scarce(account):
         if first:
@@ -70,7 +70,7 @@ def test_those_that_have_begun_stay_where_the_next_one_can_not(tmp_path, monkeyp
         first.append(spawn(account))
         return first[0]
 
-    monkeypatch.setattr(ahead, "spawn", scarce)
-    with ahead.begun(load({"workers": "3", "state_dir": str(tmp_path)})) as processes:
+    monkeypatch.setattr(bootstrap, "spawn", scarce)
+    with bootstrap.begun(load({"workers": "3", "state_dir": str(tmp_path)})) as processes:
         assert processes == first
     assert not first[0].alive

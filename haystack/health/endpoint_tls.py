@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from haystack.health.trouble import Answered
+from haystack.health.failure_texts import Answered
 
 H2 = "h2"
 Protocol = TypeVar("Protocol", bound=asyncio.BaseProtocol)

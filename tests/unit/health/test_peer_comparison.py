@@ -2,7 +2,7 @@
 
 import pytest
 
-from haystack.health.contrast import by_chance, stands_out
+from haystack.health.peer_comparison import by_chance, stands_out
 from tests.fakes.effort import instructions
 
 

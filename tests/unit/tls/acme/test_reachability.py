@@ -6,7 +6,7 @@ import pytest
 
 from haystack.dns.outside import OutsideError
 from haystack.tls.acme.errors import ChallengeError
-from haystack.tls.acme.reach import Reach, Way, challenge_name
+from haystack.tls.acme.reachability import Reach, Way, challenge_name
 from haystack.tls.acme.who_answers import Heard
 
 NAME = "www.example.com"

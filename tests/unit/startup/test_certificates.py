@@ -8,7 +8,7 @@ import pytest
 
 from haystack.model.records import Problem
 from haystack.settings.settings import load
-from haystack.startup.certifying import Certifying
+from haystack.startup.certificates import Certifying
 from haystack.tls.sources import UNSEALED
 from haystack.tls.store import Store
 

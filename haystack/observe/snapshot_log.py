@@ -13,14 +13,14 @@ from haystack.model.ports import suffix
 from haystack.model.records import Departure
 from haystack.model.snapshot import Snapshot
 from haystack.observe.bursts import Crowd
-from haystack.observe.lives import Lives
+from haystack.observe.container_lifecycle import Lives
+from haystack.observe.history import Past
+from haystack.observe.log_and_journal import Telling
 from haystack.observe.membership import Moves
 from haystack.observe.outages import Outages
-from haystack.observe.past import Past
-from haystack.observe.telling import Telling
 
 
-class Story:
+class SnapshotLog:
     """port: of the http listener; departures: how containers ended of late, the latest last; past: is told of it all."""
 
     def __init__(
