@@ -258,7 +258,8 @@ def composed(tmp_path, image):
     text = (ROOT / "deploy" / "compose.yaml").read_text()
     text = text.replace("{name: haystack}", f"{{name: n{TOKEN}}}")
     text = text.replace('["80:80", "8080:8080", "22022:22"]', '["127.0.0.1::80", "127.0.0.1::8080", "127.0.0.1::22"]')
-    text = text.replace("    build: {context: ..}\n", "")
+    text = text.replace("    build: {context: ..}\n", "").replace("    image: haystack\n", f"    image: {image}\n")
+    assert image in text
     (tmp_path / "compose.yaml").write_text(text)
     has = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0
     tool = [*(["docker", "compose"] if has else ["docker-compose"]), "-p", f"p{TOKEN}"]
