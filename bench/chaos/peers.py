@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.chaos.sealing import Sealing
-from bench.macro.meter import children
 from bench.macro.peers import Nginx, program
 from bench.macro.process import Process
 from tests.fakes.ports import free_port
+from tests.fakes.processes import children
 
 HAPROXY = """global
   nbthread 1

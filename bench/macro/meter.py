@@ -69,13 +69,8 @@ def descriptors(pid: int) -> Counter[str]:
     return kinds
 
 
-def children(pid: int) -> list[int]:
-    """Direct children of a process, whichever thread started them."""
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for each in lists for child in each.read_text().split()]
-
-
 def pin(pid: int, cores: set[int]) -> None:
     """Bind a process, with every thread that it has now, to these cores."""
     for thread in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(thread.name), cores)
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread.name), cores)

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Self
 
-from bench.macro.meter import children
+from tests.fakes.processes import called, children
 
 LIMIT = 60.0
 DRAIN = 40.0
@@ -183,7 +183,7 @@ class Haystack(Process):
     def groups(self) -> dict[str, list[int]]:
         """The worker, which carries the requests, apart from the control process."""
         below = children(self.pid)
-        workers = [p for p in below if Path(f"/proc/{p}/comm").read_text().strip() == "haystack-worker"]  # the spare is none yet
+        workers = [p for p in below if called(p) == "haystack-worker"]  # the spare is none yet
         if not workers:
             raise RuntimeError("no haystack-worker under haystack run")
         return {"worker": workers, "control": [self.pid, *(p for p in below if p not in workers)]}

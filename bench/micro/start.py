@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 from statistics import median
 
-from bench.macro.meter import children, cpu
+from bench.macro.meter import cpu
 from bench.macro.peers import HaystackProxy
+from tests.fakes.processes import called, children
 
 RUNS = 5
 SETTLED = 4.0  # seconds after `ready`: the spare has started by then
@@ -35,7 +36,7 @@ def started(found: dict[str, list[list[float]]]) -> None:
         found.setdefault("control process", []).append(memory(haystack.pid))
         below = children(haystack.pid)
         for pid in [*below, *(each for each_below in below for each in children(each_below))]:
-            name = Path(f"/proc/{pid}/comm").read_text().strip().removeprefix("haystack-")
+            name = called(pid).removeprefix("haystack-")
             found.setdefault(name, []).append(memory(pid))
 
 

@@ -19,8 +19,9 @@ from tests.fakes.client import Client
 from tests.fakes.origin import Origin
 from tests.fakes.pki import Authority
 from tests.fakes.ports import free_port
+from tests.fakes.processes import called, children
 from tests.fakes.tls import TlsClient, trusting
-from tests.fakes.worker import Member, called, children, host, until
+from tests.fakes.worker import Member, host, until
 
 NAMES = ("http", "http-alt", "dns", "ssh")
 

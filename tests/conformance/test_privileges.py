@@ -15,9 +15,10 @@ import pytest
 from tests.fakes.client import Client
 from tests.fakes.engine import FakeEngine, inspected
 from tests.fakes.pki import Authority
+from tests.fakes.processes import called, children
 from tests.fakes.socket_proxy import KINDS, OF_MANAGERS, SocketProxy, listed
 from tests.fakes.swarm import FakeSwarm, ident
-from tests.fakes.worker import Haystack, called, children, halt, until, wake
+from tests.fakes.worker import Haystack, halt, until, wake
 
 LIMIT = 20.0
 KEY = "DOCKER_KEY"

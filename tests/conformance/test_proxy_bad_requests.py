@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.fakes.client import Client
-from tests.fakes.worker import Site, children, descriptors, until
+from tests.fakes.processes import children
+from tests.fakes.worker import Site, descriptors, until
 
 HOST = b"Host: one0.services.haystack\r\n"
 GET = b"GET / HTTP/1.1\r\n"

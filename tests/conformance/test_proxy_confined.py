@@ -11,7 +11,8 @@ import pytest
 
 from tests.fakes.client import Client
 from tests.fakes.origin import Origin
-from tests.fakes.worker import Haystack, Member, children, command, environment, host, until
+from tests.fakes.processes import called, children
+from tests.fakes.worker import Haystack, Member, command, environment, host, until
 
 SECRETS = {"DOCKER_KEY_PATH": "s3cret", "HAYSTACK_SOMETHING": "s3cret", "AWS_SECRET_ACCESS_KEY": "s3cret"}
 # what Python runs first; it ends the processes that are started as workers, from the moment that a file is there
@@ -42,7 +43,7 @@ def test_a_worker_has_no_secret_no_privilege_and_no_core(origin: Origin, which: 
         until(lambda: len(children(haystack.process.pid)) == 2, 10, "no spare")
         pids = haystack.workers() if which == "worker" else [p for p in children(haystack.process.pid) if p not in haystack.workers()]
         (pid,) = pids
-        until(lambda: "haystack-" in Path(f"/proc/{pid}/comm").read_text(), 10, "it never got ready")
+        until(lambda: "haystack-" in called(pid), 10, "it never got ready")
         status = fields(pid, "status")
         assert b"s3cret" not in Path(f"/proc/{pid}/environ").read_bytes()
         assert status["NoNewPrivs"].split()[1] == "1"

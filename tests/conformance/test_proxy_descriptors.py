@@ -14,7 +14,8 @@ import pytest
 
 from tests.fakes.client import Client
 from tests.fakes.origin import Origin
-from tests.fakes.worker import Haystack, Member, children, descriptors, host, until
+from tests.fakes.processes import children
+from tests.fakes.worker import Haystack, Member, descriptors, host, until
 
 FEW = "-n 192"
 REQUEST = f"GET / HTTP/1.1\r\nHost: {host('web')}\r\n\r\n".encode()

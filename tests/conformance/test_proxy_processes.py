@@ -18,7 +18,8 @@ from haystack.settings.settings import load
 from tests.fakes.client import Client
 from tests.fakes.load import Load
 from tests.fakes.origin import OK, Origin, held
-from tests.fakes.worker import Haystack, Member, called, children, command_line, descriptors, halt, host, until
+from tests.fakes.processes import called, children, command_line
+from tests.fakes.worker import Haystack, Member, descriptors, halt, host, until
 
 
 def _status(haystack: Haystack) -> int:

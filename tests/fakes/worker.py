@@ -26,6 +26,7 @@ import pytest
 from tests.fakes import events
 from tests.fakes.client import Client
 from tests.fakes.origin import Loop, Origin, refused_port, respond
+from tests.fakes.processes import called, children
 
 START_LIMIT = 100.0  # half of it was seen where ten times as many processes as processors had something to do
 STOP_LIMIT = 20.0
@@ -252,14 +253,6 @@ def _parsed(line: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"event": "", "text": line.decode(errors="replace").rstrip()}
 
 
-def called(pid: int) -> str:
-    """The name that a process gave itself; empty where it has gone."""
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
-
-
 def halt(pid: int) -> None:
     """SIGSTOP, and wait until the process stands: the signal takes effect only when each of its threads is scheduled next."""
     os.kill(pid, signal.SIGSTOP)
@@ -280,20 +273,6 @@ def wake(pid: int) -> None:
     """End a SIGSTOP. On a slow machine the supervisor may have taken that for a worker that hangs, and have ended it."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
-
-
-def children(pid: int) -> list[int]:
-    """Direct children of a process, from its threads' lists in /proc."""
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for each in lists for child in each.read_text().split()]
-
-
-def command_line(pid: int) -> bytes:
-    """Arguments of a process; empty when it has gone."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
 
 
 def descriptors(pid: int) -> int:

@@ -80,7 +80,12 @@ def image(client, tmp_path_factory):
     """The image `haystack`, built from this tree by the line that people use; by its id, for another tree may be tested beside this one."""
     made = tmp_path_factory.mktemp("image") / "id"
     built = subprocess.run(
-        ["docker", "build", "--iidfile", made, "--tag", "haystack", "."], cwd=ROOT, capture_output=True, text=True, check=False, timeout=BUILD
+        ["docker", "build", "--iidfile", made, "--tag", "haystack", "."],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=BUILD,
     )
     assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
     return made.read_text()

@@ -39,7 +39,7 @@ print(json.dumps(found))"""
 
 KILL = """import contextlib, os, signal, sys
 for pid in filter(str.isdigit, os.listdir("/proc")):
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         if open(f"/proc/{pid}/comm").read().strip() == sys.argv[1]:
             os.kill(int(pid), signal.SIGKILL)"""
 

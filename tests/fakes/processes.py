@@ -1,0 +1,28 @@
+"""Processes of this machine as /proc tells (proc(5)). One that ends meanwhile is none: what is asked of it is empty."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def children(pid: int) -> list[int]:
+    """Direct children of a process, whichever thread started them."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for each in lists for child in _read(each).split()]
+
+
+def called(pid: int) -> str:
+    """The name that a process gave itself."""
+    return _read(Path(f"/proc/{pid}/comm")).decode(errors="replace").strip()
+
+
+def command_line(pid: int) -> bytes:
+    """Its arguments, each with a NUL behind it."""
+    return _read(Path(f"/proc/{pid}/cmdline"))
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
