@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from haystack.console import hostkey
 from haystack.console.session import Session
-from haystack.console.ssh_listener import Gate
+from haystack.console.ssh_listener import SshListener
 from tests.fakes.ssh import NEEDS_SSH, PATIENCE, ssh, started
 from tests.fakes.state import NAME, state, trace
 
@@ -320,7 +320,7 @@ async def test_garbage_instead_of_ssh_ends_that_connection_alone(shell):
 
 
 async def test_no_address_named_is_every_address(tmp_path):
-    server = Gate(state(tmp_path, bind=()))
+    server = SshListener(state(tmp_path, bind=()))
     server.bind()
     await server.start()
     _, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -329,7 +329,7 @@ async def test_no_address_named_is_every_address(tmp_path):
 
 
 async def test_without_a_key_the_first_client_is_met_all_the_same_and_told_that_nobody_gets_in(keys, tmp_path):
-    server = Gate(state(tmp_path))
+    server = SshListener(state(tmp_path))
     server.bind()
     with capture_logs() as lines:
         await server.start()
@@ -342,7 +342,7 @@ async def test_without_a_key_the_first_client_is_met_all_the_same_and_told_that_
 
 
 async def test_one_that_nobody_came_to_closes_its_port(tmp_path):
-    server = Gate(state(tmp_path))
+    server = SshListener(state(tmp_path))
     server.bind()
     await server.start()
     port = server.port
@@ -352,7 +352,7 @@ async def test_one_that_nobody_came_to_closes_its_port(tmp_path):
 
 
 async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open(shell, tmp_path):
-    other = Gate(state(tmp_path, ssh_port=shell.port))
+    other = SshListener(state(tmp_path, ssh_port=shell.port))
     with pytest.raises(OSError):
         other.bind()
     assert other._sockets == []
