@@ -94,9 +94,10 @@ class Call:
             self.line.send()
 
     async def answer(self, status: int = 200, *fields: tuple[str, str], body: bytes = b"ok", length: bool = True) -> None:
-        """A whole response."""
-        self.head(status, *((("content-length", str(len(body))),) if length else ()), *fields, end=not body)
-        if body:
+        """A whole response: to HEAD, its head (RFC 9110, section 9.3.2)."""
+        head_only = self.request.all(":method") == ["HEAD"]
+        self.head(status, *((("content-length", str(len(body))),) if length else ()), *fields, end=head_only or not body)
+        if body and not head_only:
             await self.data(body, end=True)
 
 
