@@ -12,7 +12,7 @@ from h2.settings import SettingCodes
 from hyperframe.frame import DataFrame, GoAwayFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
 
 from tests.fakes.h2c import WEB, house
-from tests.fakes.http2 import Http2Client
+from tests.fakes.http2 import Http2Client, Rude
 from tests.fakes.origin import Origin, held, respond
 from tests.fakes.worker import Haystack, Member, host, resident, until
 
@@ -328,6 +328,34 @@ def test_a_body_that_has_to_wait_for_others_windows_is_not_called_slow(fakes):
         for number in begun:
             client.upload(number, b"ok", end=True)
             assert client.answer(number).status == 200
+    for origin in origins:
+        origin.stop()
+
+
+def test_a_body_is_not_called_slow_while_nothing_is_read_of_its_connection(fakes):
+    """Its client is slow to take another answer, and what it has sent meanwhile stays in the socket."""
+    stuck = threading.Event()
+
+    async def script(call):
+        call.writer.write(LARGE + b"d" * 8 * MEGA)
+        left = 0
+        while left != (left := call.writer.transport.get_write_buffer_size()):  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.2)
+        stuck.set()
+        await call.writer.drain()
+
+    origins = [Origin(fakes, each).start() for each in (script, respond())]
+    members = [Member(f"of{time}", origin.port, {"haystack.timeout": time}) for time, origin in zip(("30s", "2s"), origins, strict=True)]
+    with Haystack(members, HAYSTACK_H2C="on") as haystack, Rude(haystack.port, settings={4: 16 * MEGA}, small=True) as client:
+        client.send(WindowUpdateFrame(0, 16 * MEGA))
+        client.send(client.head(host("of2s"), method="POST", end=False, fields=[("content-length", "2")]), client.head(host("of30s")))
+        assert stuck.wait(10)
+        client.send(DataFrame(1, b"ok", flags=["END_STREAM"]))
+        end = time.monotonic() + 3
+        while time.monotonic() < end:  # some kilobytes a second, which is more than it has to take
+            client.buffer += client.socket.recv(200)
+            time.sleep(0.02)
+        assert client.status(1) == 200
     for origin in origins:
         origin.stop()
 
