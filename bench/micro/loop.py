@@ -39,7 +39,7 @@ from haystack.loop.turns import in_turns
 from haystack.model.records import Attachment, Container, Engine, Listing, Network, Port
 from haystack.net import access
 from haystack.observe.history import Past
-from haystack.observe.snapshot_log import Story
+from haystack.observe.snapshot_log import SnapshotLog
 from haystack.observe.trace import TraceHub
 from haystack.operator.changes import Operator
 from haystack.proxy import count_parts, ipc
@@ -127,7 +127,7 @@ class Rig:
         self.names = ClientNames(plain=False)
         for reader in (lambda s: self.acl.follow(s.networks), *workers, self.dns.follow, self.monitor.follow, self.names.follow):
             self.registry.add_reader(reader)
-        for each in (Story(lambda: 80, lambda: self.registry.departures, Past()).follow, garbage.Garbage().follow):
+        for each in (SnapshotLog(lambda: 80, lambda: self.registry.departures, Past()).follow, garbage.Garbage().follow):
             self.registry.subscribe(each)
         proxy = SimpleNamespace(
             requests=self.traffic.series.counts, traffic=self.traffic, errors={}, ports={}, workers=[], refresh=_nothing,
