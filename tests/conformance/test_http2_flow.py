@@ -12,7 +12,7 @@ from h2.settings import SettingCodes
 from hyperframe.frame import DataFrame, GoAwayFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
 
 from tests.fakes.h2c import WEB, house
-from tests.fakes.http2 import Http2Client
+from tests.fakes.http2 import Http2Client, Rude
 from tests.fakes.origin import Origin, held, respond
 from tests.fakes.worker import Haystack, Member, host, resident, until
 
@@ -330,6 +330,58 @@ def test_a_body_that_has_to_wait_for_others_windows_is_not_called_slow(fakes):
             assert client.answer(number).status == 200
     for origin in origins:
         origin.stop()
+
+
+@contextlib.contextmanager
+def slow_to_take(fakes, **settings):
+    """A client for which bytes wait all the time, so that nothing is read of its connection; `of2s` is another service."""
+    stuck = threading.Event()
+
+    async def script(call):
+        call.writer.write(LARGE + b"d" * 8 * MEGA)
+        left = 0
+        while left != (left := call.writer.transport.get_write_buffer_size()):  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.2)
+        stuck.set()
+        await call.writer.drain()
+
+    def stick(*frames):
+        client.send(*frames)
+        assert stuck.wait(10)
+
+    origins = [Origin(fakes, each).start() for each in (script, respond())]
+    members = [Member(f"of{time}", origin.port, {"haystack.timeout": time}) for time, origin in zip(("30s", "2s"), origins, strict=True)]
+    with Haystack(members, HAYSTACK_H2C="on", **settings) as haystack, Rude(haystack.port, settings={4: 16 * MEGA}, small=True) as client:
+        client.send(WindowUpdateFrame(0, 16 * MEGA))
+        yield client, stick
+    for origin in origins:
+        origin.stop()
+
+
+def sip(client, seconds):
+    """Take some kilobytes a second, which is more than it has to."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        client.buffer += client.socket.recv(200)
+        time.sleep(0.02)
+
+
+def test_a_body_is_not_called_slow_while_nothing_is_read_of_its_connection(fakes):
+    """Its client is slow to take another answer, and what it has sent meanwhile stays in the socket."""
+    with slow_to_take(fakes) as (client, stick):
+        stick(client.head(host("of30s")), client.head(host("of2s"), method="POST", end=False, fields=[("content-length", "2")]))
+        client.send(DataFrame(3, b"ok", flags=["END_STREAM"]))
+        sip(client, 3)
+        assert client.status(3) == 200
+
+
+def test_half_a_head_ends_nothing_while_nothing_is_read_of_its_connection(fakes):
+    with slow_to_take(fakes, HAYSTACK_HEAD_TIMEOUT="1s") as (client, stick):
+        whole, half = client.head(host("of30s")), client.head(host("of2s")).serialize()
+        stick(whole, half[:12])
+        client.send(half[12:])
+        sip(client, 3)
+        assert client.status(3) == 200
 
 
 def test_a_body_whose_rest_never_comes_is_answered_408(fakes):

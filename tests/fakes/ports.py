@@ -8,7 +8,8 @@ import socket
 from contextlib import closing
 from pathlib import Path
 
-LOWEST = 10_000
+LOWEST, HIGHEST = 10_000, 65_535
+ENOUGH = 1000
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")  # of these the kernel gives one to each client that connects
 KINDS = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
 WILDCARDS = ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::"))
@@ -19,15 +20,22 @@ _leases: dict[int, socket.socket] = {}
 def free_port() -> int:
     """A port that nobody uses at any address, for TCP and UDP, and that stays free for who asked until this process ends.
 
-    It is below those of clients, for one of them may come between now and the use of it.
+    It is none of those of clients, for one of them may come between now and the use of it; unless nearly all are clients'.
     """
-    highest = int(EPHEMERAL.read_text().split()[0]) - 1
-    for port in random.sample(range(LOWEST, highest), highest - LOWEST):
+    some = _suitable()
+    for port in random.sample(some, len(some)):
         if _leased(port):
             if all(_unused(family, kind, address, port) for family, address in WILDCARDS for kind in KINDS):
                 return port
             _leases.pop(port).close()
     raise OSError("every port is in use")
+
+
+def _suitable() -> range:
+    """Ports below those of clients; where there are too few, above; else all."""
+    first, last = map(int, EPHEMERAL.read_text().split())
+    beside = range(LOWEST, first), range(max(LOWEST, last + 1), HIGHEST + 1)
+    return next((some for some in beside if len(some) >= ENOUGH), range(LOWEST, HIGHEST + 1))
 
 
 def _leased(port: int) -> bool:

@@ -4,6 +4,8 @@ import socket
 import subprocess
 import sys
 
+import pytest
+
 from tests.fakes import ports
 
 ANOTHER_RUN = "from tests.fakes.ports import free_port; print(*(free_port() for _ in range(50)))"
@@ -39,3 +41,14 @@ def test_a_port_that_somebody_uses_is_not_given(monkeypatch):
             user.bind(("127.0.0.9", used))
             assert ports.free_port() == free
         ports._leases.pop(free).close()
+
+
+@pytest.mark.parametrize(
+    ("clients", "least", "most"),
+    [("32768 60999", 10_000, 32_767), ("10000 20000", 20_001, 65_535), ("1024 65535", 10_000, 65_535), ("10001 65535", 10_000, 65_535)],
+)
+def test_where_the_kernel_gives_clients_nearly_every_port_there_are_some_still(monkeypatch, tmp_path, clients, least, most):
+    (tmp_path / "range").write_text(f"{clients.replace(' ', chr(9))}\n")
+    monkeypatch.setattr(ports, "EPHEMERAL", tmp_path / "range")
+    given = [ports.free_port() for _ in range(20)]
+    assert least <= min(given) <= max(given) <= most

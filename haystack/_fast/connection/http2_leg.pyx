@@ -165,7 +165,9 @@ cdef class Http2ServerLeg(DownLeg):
 
     cdef bint is_held_up(self, int64_t since) noexcept:
         cdef Streams c = self.connection
-        return c is not None and (0 < since <= c.bodies.freed or nghttp2_session_get_local_window_size(c.session) <= 0)
+        return c is not None and (
+            c.transport.unsent() > 0        # so nothing is read of its connection (http2_server.pyx)
+            or 0 < since <= c.bodies.freed or nghttp2_session_get_local_window_size(c.session) <= 0)
 
     cdef bint is_head_only(self) noexcept:
         return self.head_only

@@ -193,8 +193,11 @@ cdef class Http2Server(Streams):
             return self.close()
         if self.leaving == Leaving.NOTICED:
             return self.leave_for_good()
-        if self.coming is not None:
-            return self.close()         # nothing else can come before the rest of that head
+        if self.coming is not None:     # nothing else can come before the rest of that head
+            if self.transport.unsent() == 0:
+                return self.close()
+            self.transport.deadline = self.worker.poller.now + self.worker.limits.head_ms
+            return 0                    # it may have come: nothing is read while bytes wait for the client
         if self.legs.count > self.trailing:
             self.transport.deadline = 0
             return 0                    # each has its own time

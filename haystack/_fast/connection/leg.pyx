@@ -156,7 +156,7 @@ cdef class DownLeg:
         return False
 
     cdef bint is_held_up(self, int64_t since) noexcept:
-        """Whether the client can't send more of it, or could not since then, for what it has sent of other requests has not gone on."""
+        """Whether more of it can't come, or could not since then, for what its client has sent of other requests, or is sent, waits."""
         return False
 
     cdef bint is_head_only(self) noexcept:

@@ -27,7 +27,7 @@ SERVED = {  # of a service
     ".loadbalancer.sticky.cookie.name": "haystack.sticky",
 }
 SERVER = tuple(SERVED)[:2]  # port and scheme: where it is in the container
-DEFAULTS = ("", "http")  # of these two: where a service has no port, Traefik takes what the image exposes
+DEFAULTS = {SERVER[1]: "http"}  # where a service has no port, Traefik takes what the image exposes
 OLD = ("traefik.frontend.", "traefik.backend.", "traefik.port", "traefik.protocol")
 MIDDLE = "middlewares"
 REDIRECT = "redirectscheme"
@@ -242,8 +242,12 @@ def _services(labels: Mapping[str, tuple[str, str]]) -> list[str]:
 
 def _server(labels: Mapping[str, tuple[str, str]], service: str) -> tuple[str, ...]:
     """Where a service's requests go to in the container."""
-    given = (labels.get(f"{SERVICES}{service}{suffix}", ("", ""))[1].lower() for suffix in SERVER)
-    return tuple(text or default for text, default in zip(given, DEFAULTS, strict=True))
+    return tuple(_said(labels, service, suffix) for suffix in SERVER)
+
+
+def _said(labels: Mapping[str, tuple[str, str]], service: str, suffix: str) -> str:
+    """What a label of a service says, or what counts where it is not there; empty: nothing."""
+    return labels.get(f"{SERVICES}{service}{suffix}", ("", ""))[1].lower() or DEFAULTS.get(suffix, "")
 
 
 def _take_server(
@@ -259,7 +263,7 @@ def _take_server(
         if chosen is None:
             continue
         name, text = chosen
-        if service is None and routed and len({text for _, text in given.values()}) > 1:
+        if service is None and routed and len({_said(labels, each, suffix) for each in _services(labels)}) > 1:
             message = f"no router that is read here leads to one of these services, which differ in {label}; ignored"
             problems.append(Problem(subject=f"label {name}", message=message))
             continue

@@ -71,7 +71,7 @@ class Members:
         self._listed = Listed()
         self._images: Mapping[str, Image | None] = {}
         self._around = self._seen = Surroundings()  # now, and as of the rows
-        self._ended: dict[str, None] = {}
+        self._ended: dict[str, Task] = {}  # by id of its container
 
     def running(self, gone_from: Iterable[Task]) -> list[str]:
         """The ids of tasks that ran as of the last poll, or were to end, and are not among these."""
@@ -93,7 +93,7 @@ class Members:
             containers=self._listed,
             absent=self._note_absent(told),
             services={each.name: self._of(each, each.spec.task_template.container or NO_SPEC) for each in told.services},
-            made={row.container.id: row.facts for row in self._rows.values()},
+            made=self._made(),
             nodes=self._places,
             networks=told.networks,
             problems=told.problems,
@@ -121,6 +121,15 @@ class Members:
         if made is None:
             made = self._facts[key] = facts.of(service, spec, self._images.get(spec.image), self._aliases)
         return made
+
+    def _made(self) -> dict[str, Facts]:
+        """What the containers of tasks were made of, also of those that have left: their engines may have them for a while."""
+        ended = {
+            i: self._of(service, task.spec.container or NO_SPEC)
+            for i, task in self._ended.items()
+            if (service := self._services.get(task.service))
+        }
+        return ended | {row.container.id: row.facts for row in self._rows.values()}
 
     def _note_places(self, nodes: list[Node], own: Task | None) -> None:
         made = {
@@ -167,9 +176,10 @@ class Members:
         there = {row.container.id for row in rows.values()}
         for back in there & self._ended.keys():  # its node was down for a while
             del self._ended[back]
-        gone = [row.container.id for identity, row in self._rows.items() if identity not in rows and row.container.id not in there]
+        left = [row for identity, row in self._rows.items() if identity not in rows]
+        gone = {row.container.id: row.task for row in left if row.container.id not in there}
         changes.update(dict.fromkeys(gone))
-        self._ended.update(dict.fromkeys(gone))
+        self._ended.update(gone)
         while len(self._ended) > max(ENDED, len(gone)):  # all that have left at once are told
             del self._ended[next(iter(self._ended))]
         self._rows = rows

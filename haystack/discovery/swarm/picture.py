@@ -23,9 +23,9 @@ class Picture(Record, frozen=True, kw_only=True):
     """All of it.
 
     containers: of all tasks that run or are to end, on whatever node; absent: by name, what stands for services of which no task runs;
-    services: by name, as they are asked for now; made: by id of a task's container, what that was made of, maybe a spec before that; nodes:
-    by id, those that are up; ended: ids of the containers of tasks that have left of late; peers: Haystack's own tasks; manager: whom all
-    this is from.
+    services: by name, as they are asked for now; made: by id of a task's container, what that was made of, maybe a spec before that, also
+    of those in ended; nodes: by id, those that are up; ended: ids of the containers of tasks that have left of late; peers: Haystack's own
+    tasks; manager: whom all this is from.
     """
 
     containers: Listed = Listed()

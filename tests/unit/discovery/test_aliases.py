@@ -384,3 +384,13 @@ def test_a_service_without_a_port_has_none_of_another_one():
     del labels["http.services.www.loadbalancer.server.port"]
     options, _ = traefik(labels | {"http.services.www.loadbalancer.healthcheck.path": "/up"})
     assert asked(options, "hosts", "port", "health") == (("www.example",), None, {"path": "/up"})
+
+
+@pytest.mark.parametrize("rule", ["HostRegexp(`^w+$`)", "PathPrefix(`/`)", "Host(`www.example`) && Method(`GET`)"])
+def test_where_no_router_is_read_nobody_gets_the_port_of_a_guarded_one(rule):
+    """The other service has no port in its labels: it is at the one that the image exposes."""
+    labels = server("admin", "9001", middlewares="auth") | server("www", "80") | {"http.routers.www.rule": rule}
+    del labels["http.services.www.loadbalancer.server.port"]
+    options, problems = traefik(labels | {"http.services.www.loadbalancer.server.scheme": "http"})
+    assert asked(options, "hosts", "port") == ((), None)
+    assert any(problem.message.endswith("which differ in haystack.port; ignored") for problem in problems)
