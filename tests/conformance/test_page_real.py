@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.fakes.browser import chromium
+from tests.fakes.browser import chromium, go
 from tests.fakes.client import Client
 from tests.fakes.origin import Loop, Origin, respond
 from tests.fakes.worker import Haystack, Member, host
@@ -51,7 +51,7 @@ def test_the_page_draws_what_workers_count(fakes: Loop) -> None:
     ):
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         with requests(haystack.port, "web", "bad"):
-            page.goto(f"http://127.0.0.1:{haystack.port}/ui")
+            go(page, f"http://127.0.0.1:{haystack.port}/ui")
             page.wait_for_selector("#live[data-state=live]")
             cards = {
                 name: page.locator("article", has=page.get_by_role("link", name=host(name), exact=True)) for name in ("web", "bad", "idle")

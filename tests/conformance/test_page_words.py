@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.browser import Site, chromium
+from tests.fakes.browser import Site, chromium, go
 
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Any]:
     with chromium() as browser, Site() as site:
         made = browser.new_page()
-        made.goto(site.url)
+        go(made, site.url)
         yield made
 
 

@@ -29,9 +29,10 @@ from haystack.model.snapshot import Change, Snapshot
 from tests.fakes.state import state
 
 try:
+    from playwright.sync_api import Error
     from playwright.sync_api import TimeoutError as TimedOut
 except ImportError:
-    TimedOut = TimeoutError
+    Error, TimedOut = OSError, TimeoutError
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -49,6 +50,19 @@ def chromium(*options: str) -> Iterator[Any]:
         browser.close()
 
 
+def go(page: Any, url: str) -> None:
+    """Load it; again where Chromium has given that up, for a network of the machine came or went."""
+    for _ in range(20):
+        try:
+            page.goto(url)
+        except Error as error:
+            if "ERR_NETWORK_CHANGED" not in str(error):
+                raise
+        else:
+            return
+    raise AssertionError(f"the machine's networks change all the time: {url} is never loaded")
+
+
 class Tab:
     """A page of the site, and what went wrong in it."""
 
@@ -63,7 +77,7 @@ class Tab:
     def _open(self, url: str) -> None:
         """Again where Chromium has given up what it was loading: it does that when a network of the machine comes or goes."""
         for _ in range(5):
-            self.page.goto(url)
+            go(self.page, url)
             with suppress(TimedOut):
                 self.page.wait_for_selector("#live[data-state=live]", timeout=5000)
                 break

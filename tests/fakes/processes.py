@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 
@@ -19,6 +20,15 @@ def called(pid: int) -> str:
 def command_line(pid: int) -> bytes:
     """Its arguments, each with a NUL behind it."""
     return _read(Path(f"/proc/{pid}/cmdline"))
+
+
+def held(pid: int) -> set[str]:
+    """What its descriptors lead to: a path, ``socket:[INODE]`` and others."""
+    found = set()
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.add(str(each.readlink()))
+    return found
 
 
 def _read(file: Path) -> bytes:
