@@ -14,7 +14,8 @@ from haystack.catalog import host_names, spellings
 from haystack.catalog.claims import ALL, Claim, prefix
 from haystack.catalog.verdicts import Judge, Judged, Member
 from haystack.loop.turns import Turns, stretches
-from haystack.model.records import Container, Options, Problem, ServiceOptions
+from haystack.model.records import Container, Options, Problem
+from haystack.model.service_options import ServiceOptions
 from haystack.model.services import PASSED, PASSTHROUGH, Carried, Endpoint, Service
 
 OPTIONS = ServiceOptions.__struct_fields__

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from haystack.model.service_options import ServiceOptions
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Base of every record here: immutable, compared by value. Each says frozen and kw_only again: kw_only is not inherited."""
@@ -100,20 +102,6 @@ class Published(Record, frozen=True, kw_only=True, order=True):
     def place(self) -> str:
         """For people."""
         return f"[{self.address}]:{self.host_port}" if ":" in self.address else f"{self.address}:{self.host_port}"
-
-
-class ServiceOptions(Record, frozen=True, kw_only=True):
-    """What labels ask for a service as a whole: of its containers, which have to agree, and of the service; None: not asked."""
-
-    balance: str | None = None
-    sticky: str | None = None
-    max_connections: int | None = None
-    timeout: float | None = None
-    wait: float | None = None
-    retry: tuple[int, ...] | None = None
-    upgrade: tuple[str, ...] | None = None
-    https: str | None = None
-    hsts_max_age: int | None = None
 
 
 class Options(ServiceOptions, frozen=True, kw_only=True):

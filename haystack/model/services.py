@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import enum
 
-from haystack.model.records import Problem, Record, ServiceOptions
+from haystack.model.records import Problem, Record
+from haystack.model.service_options import ServiceOptions
 
 SPOKEN = ("http", "h2c", "h2", "https")  # what haystack.protocol takes
 SEALED = ("h2", "https")  # those of them that are within TLS
-RETRIED = (500, 502, 503, 504)  # answers that say that the endpoint failed, rather than what it was asked (RFC 9110, section 15.6)
 PASSTHROUGH = "passthrough"  # of haystack.https: the container ends the TLS of its hosts itself
 PASSED = "https"  # the listener of its port for that
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from haystack.model.records import ServiceOptions
-from haystack.model.services import RETRIED, SPOKEN, Sealing
+from haystack.model.service_options import RETRIED, ServiceOptions
+from haystack.model.services import SPOKEN, Sealing
 
 LISTENERS = ("http", "http-alt")
 ADMIN = "admin"  # the listener of the web side alone, where there is one

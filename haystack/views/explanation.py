@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from haystack.catalog.claims import ALL, prefix, rank
 from haystack.loop.turns import Turns
 from haystack.model import readiness
-from haystack.model.records import ServiceOptions
+from haystack.model.service_options import ServiceOptions
 from haystack.model.services import SPOKEN, Carried, Endpoint, Service
 from haystack.routing import locality
 from haystack.routing.routing_table import own_hosts, serving

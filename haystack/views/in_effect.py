@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from haystack.catalog.claims import ALL, prefix
 from haystack.loop.turns import Turns, stretches
-from haystack.model.services import RETRIED, Carried, Endpoint, Service
+from haystack.model.service_options import RETRIED
+from haystack.model.services import Carried, Endpoint, Service
 from haystack.views.shapes import Membership, Shape
 from haystack.views.state import Options, State
 

@@ -24,7 +24,8 @@ from haystack.console.commands import limits as shell_limits
 from haystack.discovery import labels, providers
 from haystack.loop.turns import at_once
 from haystack.model import ports
-from haystack.model.records import Container, Listing, Options, ServiceOptions
+from haystack.model.records import Container, Listing, Options
+from haystack.model.service_options import ServiceOptions
 from haystack.model.services import Cause, Service
 from haystack.observe.trace import Trace
 from haystack.proxy import limits

@@ -10,7 +10,8 @@ from haystack.discovery import labels
 from haystack.health import probe
 from haystack.model import naming
 from haystack.model.records import Options
-from haystack.model.services import RETRIED, SPOKEN
+from haystack.model.service_options import RETRIED
+from haystack.model.services import SPOKEN
 from haystack.settings import balance
 from haystack.settings.settings import Settings, display, load, variable
 
