@@ -45,10 +45,10 @@ from haystack.operator.changes import Operator
 from haystack.proxy import count_parts, ipc
 from haystack.proxy.counters import Place
 from haystack.proxy.traffic import Traffic
-from haystack.routing import routing_table
 from haystack.routing.table_updates import Tables
 from haystack.views.rates import Rates
 from haystack.views.state import State
+from tests.fakes.usual import usual
 
 A_SERVICE = 10
 NAME = "g5.app.services.haystack"
@@ -118,7 +118,7 @@ class Rig:
         self.registry = Registry("haystack")
         self.monitor = self.registry.watcher = Monitor(self.registry.refresh, connect=_accepts)
         self.dns = DnsService(DNS, self.registry.snapshot, lambda _message: None)
-        tables, self.traffic, loop = Tables(routing_table.Defaults("p2c", 60, 5)), Traffic(), asyncio.get_running_loop()
+        tables, self.traffic, loop = Tables(usual("p2c", 60, 5)), Traffic(), asyncio.get_running_loop()
         workers = (lambda s: tables.follow(s, loop.time()), lambda s: self.traffic.follow(s, loop.time()))
         policy = SimpleNamespace(
             **dict.fromkeys(("allow", "admin_allow", "dns_recursion"), access.INSIDE), trusted_proxies=(), proxy_protocol=()

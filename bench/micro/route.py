@@ -10,11 +10,13 @@ import gc
 import random
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import msgspec
 
 from haystack._fast.routing.router import Router
 from haystack._fast.testing import lookup_ns
+from haystack.model.service_options import usual
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.routing_table import PART
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
@@ -24,6 +26,7 @@ COUNTS = (10, 100, 1000, 10_000)
 ENDPOINTS = 5
 LOOKUPS = 200_000
 ROUNDS = 7
+OPTIONS = usual(SimpleNamespace(balance="p2c", timeout=60.0, wait=10.0, https="on"), public=True)
 Requests = list[tuple[bytes, bytes]]
 
 
@@ -33,12 +36,12 @@ def row(number: int, endpoints: int = ENDPOINTS) -> ServiceRow:
         EndpointRow(f"{number:08x}{e:04x}:80/tcp", f"10.{number >> 8}.{number & 255}.{e}", 80, 100) for e in range(1, endpoints + 1)
     )
     hosts = (f"service-{number}.services.haystack", f"*.wild-{number}.example.com")
-    return ServiceRow(hosts[0], hosts, "p2c", "", 60_000, (rows,))
+    return ServiceRow(hosts[0], hosts, OPTIONS, (rows,))
 
 
 def shared(number: int) -> ServiceRow:
     """A service that has a path of a host that all share."""
-    return ServiceRow(f"path-{number}.services.haystack", ("one.example",), "p2c", "", 60_000, ((),), f"/api/v{number}")
+    return ServiceRow(f"path-{number}.services.haystack", ("one.example",), OPTIONS, ((),), f"/api/v{number}")
 
 
 def requests(numbers: list[int]) -> dict[str, Requests]:

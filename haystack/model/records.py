@@ -104,8 +104,11 @@ class Published(Record, frozen=True, kw_only=True, order=True):
         return f"[{self.address}]:{self.host_port}" if ":" in self.address else f"{self.address}:{self.host_port}"
 
 
-class Options(ServiceOptions, frozen=True, kw_only=True):
-    """What the haystack.* labels of a container ask for, already checked; None or empty: not asked. labelled: it has one that counts."""
+class Options(ServiceOptions, frozen=True, kw_only=True, array_like=False):
+    """What the haystack.* labels of a container ask for, already checked; None or empty: not asked. labelled: it has one that counts.
+
+    The discovery process tells them by their names: after an upgrade in place, it may be newer than the control process.
+    """
 
     enable: bool = True
     name: str | None = None

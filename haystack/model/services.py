@@ -196,6 +196,10 @@ class Service(ServiceOptions, frozen=True, kw_only=True):
         """True when a port of it speaks HTTP, ready or not: its name then answers with Haystack's own address."""
         return any(e.speaks_http for e in self.endpoints)
 
+    def has_public_name(self, of: Service | Carried) -> bool:
+        """Whether everybody may ask for it by some name; `of` is itself, or the claim that is looked at."""
+        return bool(self.claims) or of.public
+
     @property
     def passed(self) -> frozenset[str]:
         """The hosts whose TLS is passed through to it."""

@@ -6,13 +6,14 @@ from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
 from haystack._fast.routing.router import Router
 from haystack._fast.worker.worker_state import WorkerState
+from haystack.model.service_options import ServiceOptions
 from haystack.net.rights import Right
 from haystack.proxy.ipc import Setup
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import ADMIN
 
 ITSELF = "haystack"  # the name that its routes go by: no service has it
-TIMEOUT_MS = 30_000
+OPTIONS = ServiceOptions(timeout=30.0)
 FEW = 16  # one of so many connections to the control process is for those who may only ask for its health
 
 
@@ -48,6 +49,6 @@ def _route(path: str, connections: int, guard: int) -> Route:
     """To a socket of the control process, for those with this right. connections: at once; 0: any number."""
     member = Member(Endpoint(ITSELF, path), ITSELF, 0)
     member.endpoint.hold(member, connections)
-    route = Route(ITSELF, pickers.make("random", [member], [100]), TIMEOUT_MS)
+    route = Route(ITSELF, pickers.make("random", [member], [100]), OPTIONS)
     route.guard, route.own = guard, True
     return route

@@ -29,7 +29,8 @@ from haystack.proxy.traffic import Traffic
 from haystack.proxy.worker_setup import Dns, Welcomes
 from haystack.proxy.worker_slot import Slot
 from haystack.proxy.worker_sockets import Listeners
-from haystack.routing.rows import Defaults, Table
+from haystack.routing.routing_table import Usual
+from haystack.routing.rows import Table
 from haystack.routing.table_updates import Tables
 from haystack.settings.settings import Settings
 from haystack.tls.messages import Authorities
@@ -58,7 +59,7 @@ class Supervisor:
         self._settings = settings
         self._admin_socket, self._admin_connections = admin_socket, admin_connections
         self._listeners = Listeners(settings)
-        self._tables = Tables(Defaults(settings.balance, settings.timeout, settings.wait, settings.https, settings.locality))
+        self._tables = Tables(Usual.of(settings))
         self._orders: dict[type, ipc.Orders] = {}  # that hold until there is another one of the kind: who begins is told them
         self._linger_timer: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []

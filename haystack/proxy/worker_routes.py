@@ -19,7 +19,7 @@ from haystack._fast.routing.router import Router
 from haystack.catalog.claims import ALL, rank
 from haystack.net.rights import Right
 from haystack.proxy.via import pseudonym
-from haystack.routing.rows import OF_ROUTES, EndpointRow, ServiceRow, Table
+from haystack.routing.rows import EndpointRow, ServiceRow, Table
 
 Spot = tuple[str, str, int]  # an endpoint's id, address and port
 Place = tuple[str, int, str, str, int]  # row's key, listener's port, spot
@@ -154,9 +154,8 @@ class Routes:
         routes = tuple(self._route(row, index, of, old) for index, of in enumerate(places))
         hosts = ((host, host.encode()) for host in row.hosts)
         claims = {(name, row.path.encode()): (*rank(row.name, host), row.key) for host, name in hosts if name not in self._own}
-        new = self._rows[row.key] = Served(
-            routes, frozenset(place for of in places for place in of), claims, row.max_connections > 0, row.awaited
-        )
+        limited = bool(row.options.max_connections)
+        new = self._rows[row.key] = Served(routes, frozenset(place for of in places for place in of), claims, limited, row.awaited)
         for claim, ranked in claims.items():
             self._claim(claim, ranked)
         if old is not None:
@@ -172,17 +171,18 @@ class Routes:
         endpoints = _endpoints(row, index)
         members = [self._member(row.name, place, e) for place, e in zip(places, endpoints, strict=True)]
         weights = [e.weight for e in endpoints]
-        picker = pickers.make(row.balance, members, weights, old.routes[index].picker if old else None)
+        picker = pickers.make(row.options.balance or "", members, weights, old.routes[index].picker if old else None)
         queue = old.routes[index].queue if old else None
         via = pseudonym(self._instance, row.key) if self._instance else ""
-        route = Route(row.name, picker, queue=queue, via=via, **{name: getattr(row, name) for name in OF_ROUTES})
+        route = Route(row.name, picker, row.options, queue=queue, path=row.path, via=via)
         route.why, route.since, route.mute = row.why, row.since, row.mute
         route.guard = 0 if row.public else Right.INSIDE
         lost = old is not None and old.routes[index].members
         if not members and (lost or (row.awaited and not (old is not None and old.awaited))):
             route.queue.empty_since = int(time.monotonic() * 1000)
-        if row.max_connections or (old and old.limited):
-            limit = max(1, row.max_connections // self._workers) if row.max_connections else 0
+        most = row.options.max_connections
+        if most or (old and old.limited):
+            limit = max(1, most // self._workers) if most else 0
             for place, member in zip(places, members, strict=True):
                 member.endpoint.hold(place[:2], limit)
         route.queue.wake_all()

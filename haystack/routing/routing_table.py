@@ -7,23 +7,51 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
+from typing import NamedTuple, Protocol, Self
+
+from msgspec.structs import replace
 
 from haystack.catalog.claims import ALL, prefix
 from haystack.loop.turns import Turns, stretches
-from haystack.model import unproxied
+from haystack.model import service_options, unproxied
 from haystack.model.naming import service_name
 from haystack.model.overrides import drain_of
 from haystack.model.records import STOPPING
+from haystack.model.service_options import Defaults, ServiceOptions
 from haystack.model.services import PASSTHROUGH, Carried, Cause, Endpoint, Service
 from haystack.model.snapshot import Snapshot
 from haystack.routing import locality
-from haystack.routing.rows import LISTENERS, Defaults, EndpointRow, ServiceRow, Table, asked
+from haystack.routing.rows import LISTENERS, EndpointRow, ServiceRow, Table
 
 Spot = tuple[str, str, int]  # an endpoint's id, address and port
 ALIVE = ("running", STOPPING)
 NOTHING: Mapping[str, ServiceRow] = MappingProxyType({})
+RAW = "raw"  # https of a row that leads TLS which is passed through
 DRAINED, MAINTENANCE = "drained", "in maintenance"  # what clients are told: who did it, and why, is not for them
 PART = 50  # services in one message: a worker takes them in within about two milliseconds, and serves in between
+
+
+class Policy(Defaults, Protocol):
+    """The settings by which rows are made."""
+
+    @property
+    def locality(self) -> bool: ...  # noqa: D102 - docs/settings.md
+
+
+class Usual(NamedTuple):
+    """What is in effect where no label asks for anything: of services with a public name, and of others.
+
+    near: endpoints on Haystack's own host come first.
+    """
+
+    public: ServiceOptions
+    inside: ServiceOptions
+    near: bool
+
+    @classmethod
+    def of(cls, settings: Policy) -> Self:
+        """By these settings."""
+        return cls(service_options.usual(settings, public=True), service_options.usual(settings, public=False), settings.locality)
 
 
 def is_mute(endpoint: Endpoint) -> bool:
@@ -80,7 +108,7 @@ class Living:
 
 
 def made(
-    service: Service, defaults: Defaults, before: Service | None = None, live: Mapping[str, ServiceRow] = NOTHING
+    service: Service, usual: Usual, before: Service | None = None, live: Mapping[str, ServiceRow] = NOTHING
 ) -> Turns[list[ServiceRow]]:
     """One service as the workers see it: its own name, and each claim. Where it does not speak HTTP, its name says so.
 
@@ -88,16 +116,16 @@ def made(
     """
     if service.has_http:
         own = own_hosts(service), prefix(service.path)
-        found = [(yield from _row(service, service, defaults, *own, live=live))]
+        found = [(yield from _row(service, service, usual, *own, live=live))]
     else:
-        found = [_mute(service, defaults)]
+        found = [_mute(service, usual)]
     passed = service.passed
     old = {(c.host, c.path): c for c in before.claims} if before is not None else {}
     changed = passed ^ before.passed if before is not None else passed
     for c in service.claims:
         claim = f"{c.host}{c.path}"
         row = live.get(f"{service.name} {claim}") if old.get((c.host, c.path)) == c and c.host not in changed else None
-        found.append(row or (yield from _row(service, c, defaults, (c.host,), c.path, claim, live, passed=c.host in passed)))
+        found.append(row or (yield from _row(service, c, usual, (c.host,), c.path, claim, live, passed=c.host in passed)))
         yield
     return found
 
@@ -110,7 +138,7 @@ def own_hosts(service: Service) -> tuple[str, ...]:
 def _row(
     service: Service,
     of: Service | Carried,
-    defaults: Defaults,
+    usual: Usual,
     hosts: tuple[str, ...],
     path: str,
     claim: str = "",
@@ -121,19 +149,20 @@ def _row(
     """Of a service's own name, or of a claim of it. passed: the TLS of its host is passed through."""
     was = live.get(f"{service.name} {claim}" if claim else service.name)
     before = {e.id: e for listener in was.listeners for e in listener} if was else {}
-    listeners = yield from _listeners(of.endpoints, before, near=defaults.near)
+    listeners = yield from _listeners(of.endpoints, before, near=usual.near)
     why, since = _last(of.endpoints)
     yield
-    options = asked(of, defaults, defaults.https if service.claims or of.public else "on")
+    options = service_options.effective(of, usual.public if service.has_public_name(of) else usual.inside)
     if path == ALL:
-        options["https"] = "raw"
+        options = replace(options, https=RAW)
     elif of.https == PASSTHROUGH or passed:
-        options["https"] = PASSTHROUGH if passed else "on"
+        options = replace(options, https=PASSTHROUGH if passed else "on")
     if closed := in_maintenance(of.endpoints):
-        options["wait_ms"] = 0  # nobody is expected within seconds
+        options = replace(options, wait=0.0)  # nobody is expected within seconds
     return ServiceRow(
         name=service.name,
         hosts=hosts,
+        options=options,
         listeners=listeners,
         path=path,
         awaited=any(e.awaited for e in of.endpoints),
@@ -141,7 +170,6 @@ def _row(
         since=0.0 if closed else since,
         claim=claim,
         public=of.public,
-        **options,
     )
 
 
@@ -151,9 +179,9 @@ def in_maintenance(endpoints: Iterable[Endpoint]) -> bool:
     return bool(web) and all(drain_of(e.overrides) for e in web)
 
 
-def _mute(service: Service, defaults: Defaults) -> ServiceRow:
+def _mute(service: Service, usual: Usual) -> ServiceRow:
     text = f"{service.name} exists, but {unproxied.unheard(service)}"
-    return ServiceRow(service.name, own_hosts(service), defaults.balance, "", timeout_ms=1, listeners=((),), mute=text)
+    return ServiceRow(service.name, own_hosts(service), ServiceOptions(balance=usual.inside.balance), ((),), mute=text)
 
 
 def serving(endpoints: tuple[Endpoint, ...], listener: str) -> list[Endpoint]:

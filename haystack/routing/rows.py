@@ -1,54 +1,16 @@
-"""The routing table as it travels to the workers: rows, what they say of a service's options, and the message that carries them."""
+"""The routing table as it travels to the workers: rows, and the message that carries them."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import msgspec
 
-from haystack.model.service_options import RETRIED, ServiceOptions
+from haystack.model.service_options import ServiceOptions
 from haystack.model.services import SPOKEN, Sealing
 
 LISTENERS = ("http", "http-alt")
 ADMIN = "admin"  # the listener of the web side alone, where there is one
 HTTPS = "https"  # where there is a source of certificates; its routes are those of http
 EVERY = (*LISTENERS, ADMIN, HTTPS)  # in the order of their indexes, as far as they are there
-OF_ROUTES = (
-    "path",
-    "timeout_ms",
-    "balance",
-    "sticky",
-    "wait_ms",
-    "retry",
-    "upgrade",
-    "https",
-    "hsts_max_age",
-)  # what a worker's Route is told of a row, by name
-
-
-class Defaults(NamedTuple):
-    """For services that say nothing else; seconds. near: endpoints on Haystack's own host come first."""
-
-    balance: str
-    timeout: float
-    wait: float
-    https: str = "on"  # of services with a public name
-    near: bool = True
-
-
-def asked(options: ServiceOptions, defaults: Defaults, https: str) -> dict[str, Any]:
-    """Options as the fields of a row: in the workers' units, with the defaults of what they do not say. https: the default of that."""
-    return {
-        "balance": options.balance or defaults.balance,
-        "sticky": options.sticky or "",
-        "max_connections": options.max_connections or 0,
-        "timeout_ms": max(1, int((options.timeout or defaults.timeout) * 1000)),
-        "wait_ms": int((defaults.wait if options.wait is None else options.wait) * 1000),
-        "retry": RETRIED if options.retry is None else options.retry,
-        "upgrade": options.upgrade or (),
-        "https": options.https or https,
-        "hsts_max_age": options.hsts_max_age or 0,
-    }
 
 
 class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -77,38 +39,26 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     name: the service's; claim: empty, or the haystack.host and path that this row is for: requests wait, are sent again and are spread
     row by row; path: `/` or a prefix without slash at its end.
+    options: those in effect, whose https may also be raw: the row leads TLS that is passed through, whatever is asked for in it (path is
+    empty then). It is passthrough where the row leads requests for such a host, and they can't be served.
     listeners: the endpoints for each listener by its index; the last of them stands for those that are not there.
-    wait_ms: that a request waits for an endpoint once the service has lost its last one; 0: not at all.
-    max_connections: exchanges at once an endpoint, of all workers together; 0: any number.
-    retry: statuses after which a request that only reads asks another endpoint.
     awaited: nobody is in, and an endpoint is expected within seconds.
     why, since: where a listener has no endpoint, why the one that left last is out, and since when (Unix seconds).
-    upgrade: protocols beside websocket that an Upgrade may name, in lower case; `any`: all but h2c and TLS.
     public: for everybody; else for the inside alone.
-    https: on, off, redirect, passthrough (requests for a host whose TLS is passed through) or raw (that TLS; path is empty then);
-    hsts_max_age: seconds for which clients are told to use HTTPS alone, 0: they are not.
     mute: no port of it speaks HTTP, and this is what its 404 says of it.
     """
 
     name: str
     hosts: tuple[str, ...]
-    balance: str
-    sticky: str
-    timeout_ms: int
+    options: ServiceOptions
     listeners: tuple[tuple[EndpointRow, ...], ...]
     path: str = "/"
-    max_connections: int = 0
-    wait_ms: int = 0
-    retry: tuple[int, ...] = ()
     awaited: bool = False
     why: str = ""
     since: float = 0.0
     claim: str = ""
-    upgrade: tuple[str, ...] = ()
     public: bool = False
     mute: str = ""
-    https: str = "on"
-    hsts_max_age: int = 0
 
     @property
     def key(self) -> str:

@@ -15,7 +15,7 @@ from haystack.loop.turns import Turns, at_once, stretches
 from haystack.model.services import Cause, Endpoint, Service
 from haystack.model.snapshot import Snapshot
 from haystack.routing import routing_table
-from haystack.routing.rows import Defaults, ServiceRow, Table
+from haystack.routing.rows import ServiceRow, Table
 from haystack.routing.tombstones import Lingering
 
 
@@ -33,10 +33,10 @@ class Changed(NamedTuple):
 
 
 class Tables:
-    """defaults: for services that say nothing else. Every `now` is of one clock that only grows, in seconds."""
+    """usual: of services that say nothing else. Every `now` is of one clock that only grows, in seconds."""
 
-    def __init__(self, defaults: Defaults, lingering: Lingering | None = None) -> None:
-        self._defaults = defaults
+    def __init__(self, usual: routing_table.Usual, lingering: Lingering | None = None) -> None:
+        self._usual = usual
         self._lingering = lingering or Lingering()
         self._snapshot: Snapshot | None = None
         self._keys: dict[str, tuple[str, ...]] = {}  # by service: those of its rows that are live
@@ -81,7 +81,7 @@ class Tables:
         """What is other about one service."""
         found = snapshot.services.get(name)
         before = self._snapshot.services.get(name) if self._snapshot is not None else None
-        made = (yield from routing_table.made(found, self._defaults, before, self._live)) if found is not None else []
+        made = (yield from routing_table.made(found, self._usual, before, self._live)) if found is not None else []
         rows = {row.key: row for row in made if not (row.mute and self._spoke(row.key))}
         (self._withheld.add if len(rows) < len(made) else self._withheld.discard)(name)
         keys = dict.fromkeys((*self._keys.get(name, ()), *rows))

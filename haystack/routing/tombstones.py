@@ -25,7 +25,7 @@ class Lingering:
     def gone(self, row: ServiceRow, now: float, since: float = 0.0) -> None:
         """This one has lost its last endpoint, at that moment in Unix seconds. It stays for as long as its requests may wait."""
         told = {} if row.why else {"why": "gone", "since": since}
-        end = now + max(self._seconds, row.wait_ms / 1000)
+        end = now + max(self._seconds, row.options.wait or 0.0)
         self._rows[row.key] = msgspec.structs.replace(row, listeners=((),), awaited=False, **told), end
 
     def __contains__(self, key: str) -> bool:

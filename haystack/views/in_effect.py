@@ -1,6 +1,6 @@
 """The options of a service that are in effect, and which of them a label asks for: what the shell and the web side tell of them.
 
-Pure. The workers' table of the same is made by routing/rows.py.
+Pure. model/service_options.py has the options, their defaults and their texts; workers get the same by routing/routing_table.py.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from typing import NamedTuple
 
 from haystack.catalog.claims import ALL, prefix
 from haystack.loop.turns import Turns, stretches
-from haystack.model.service_options import RETRIED
+from haystack.model.service_options import SPECS
 from haystack.model.services import Carried, Endpoint, Service
 from haystack.views.shapes import Membership, Shape
 from haystack.views.state import Options, State
 
-OFF = "off"
 NAMED = 3  # hosts with the same options
 
 
@@ -41,29 +40,28 @@ Group = tuple[tuple[str, ...], list[Option]]
 
 def https(settings: Options, service: Service, of: Service | Carried) -> str:
     """haystack.https of a service's own name, or of a claim."""
-    return of.https or (settings.https if service.claims or of.public else "on")
+    return _option("https", settings, service, of).value
 
 
 def options(state: State, service: Service, of: Service | Carried, web: Web) -> list[Option]:
     """Those of a service's own name, or of a claim."""
-    settings, path = state.settings, prefix(of.path)
-    wait, retry = settings.wait if of.wait is None else of.wait, RETRIED if of.retry is None else of.retry
+    path = prefix(of.path)
     usual = isinstance(of, Carried)  # of a host, that everybody may ask for it
-    return [
-        Option("path", path, path != prefix(None)),
-        Option("balance", of.balance or settings.balance, of.balance is not None),
-        Option("sticky", of.sticky or OFF, of.sticky is not None),
-        Option("timeout", _seconds(of.timeout or settings.timeout), of.timeout is not None),
-        Option("wait", _seconds(wait), of.wait is not None),
-        Option("retry", ",".join(map(str, retry)) or OFF, of.retry is not None),
-        Option("max_connections", str(of.max_connections or "unlimited"), of.max_connections is not None),
-        Option("protocol", web.protocol, web.asked),
-        Option("https", https(settings, service, of), of.https is not None),
-        Option("hsts_max_age", _seconds(of.hsts_max_age or 0), of.hsts_max_age is not None),
-        Option("public", "true" if of.public else "false", of.public is not usual),
-        *([Option("upgrade", ",".join(of.upgrade), label=True)] if of.upgrade is not None else []),
-        *([Option("proxy_protocol", web.headed, label=True)] if web.headed else []),
-    ]
+    own = {name: _option(name, state.settings, service, of) for name in SPECS}
+    told = [Option("path", path, path != prefix(None))]
+    for name, option in own.items():
+        told += [Option("protocol", web.protocol, web.asked)] if name == "https" else []
+        told += [option] if not SPECS[name].quiet else []
+    told.append(Option("public", "true" if of.public else "false", of.public is not usual))
+    told += [option for name, option in own.items() if SPECS[name].quiet and option.label]
+    return told + ([Option("proxy_protocol", web.headed, label=True)] if web.headed else [])
+
+
+def _option(name: str, settings: Options, service: Service, of: Service | Carried) -> Option:
+    """One of SPECS."""
+    spec, asked = SPECS[name], getattr(of, name)
+    value = spec.default(settings, service.has_public_name(of)) if asked is None else asked
+    return Option(name, spec.shown(value), asked is not None)
 
 
 def _web(state: State, endpoints: Sequence[Endpoint]) -> Turns[Web]:
@@ -143,7 +141,3 @@ def shapes(state: State, service: Service) -> Turns[Callable[[Membership], list[
 def labelled(state: State, service: Service) -> list[str]:
     """Those of its own name that a label asks for, for people; without what is of single endpoints."""
     return [f"{each.name} {each.value}" for each in options(state, service, service, UNSEEN) if each.label] if service.has_http else []
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.10g}s" if seconds else OFF

@@ -27,6 +27,7 @@ from haystack.model.reports import FailureRow
 from haystack.model.snapshot import Snapshot
 from haystack.proxy.worker_routes import Routes
 from haystack.routing import routing_table
+from tests.fakes.usual import usual
 from tests.oracles import routing_table as oracle
 
 NAME = "web.services.haystack"
@@ -104,7 +105,7 @@ class Worker:
 
     def follow(self, snapshot: Snapshot) -> None:
         """The newest table, as the supervisor sends it."""
-        new = oracle.of(snapshot, routing_table.Defaults(self.world.balance, 60.0, 10.0))
+        new = oracle.of(snapshot, usual(self.world.balance, 60.0, 10.0))
         for part in oracle.changes(self.table, new, oracle.alive(snapshot)):
             self.routes.apply(part)
             self.rescue(self.routes.endpoints(part.ended))

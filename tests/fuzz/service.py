@@ -10,6 +10,7 @@ from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
 from haystack._fast.exchange import bulk
 from haystack._fast.routing.router import Router
 from haystack._fast.worker.worker_state import WorkerState
+from haystack.model.service_options import ServiceOptions
 from tests.fuzz.ends import Places
 
 BALANCES = ("roundrobin", "leastconn", "p2c", "random", "ewma", "hash", "hash:path", "hash:header:x")
@@ -47,10 +48,15 @@ class Service:
         old = self.route
         balance = BALANCES[manner // Manner.PICKER % len(BALANCES)]
         picker = pickers.make(balance, inside, [100] * len(inside), old.picker if old else None)
-        sticky = "s" if manner & Manner.STICKY else None
-        wait_ms = 0 if manner & Manner.HASTY else self.wait_ms
-        retry = tuple(range(500, 505)) if manner & Manner.RETRYING else ()
-        self.route = Route("fuzz", picker, self.timeout_ms, balance, sticky, old.queue if old else None, "/", wait_ms, retry, "", ("any",))
+        options = ServiceOptions(
+            balance=balance,
+            sticky="s" if manner & Manner.STICKY else None,
+            timeout=self.timeout_ms / 1000,
+            wait=0.0 if manner & Manner.HASTY else self.wait_ms / 1000,
+            retry=tuple(range(500, 505)) if manner & Manner.RETRYING else (),
+            upgrade=("any",),
+        )
+        self.route = Route("fuzz", picker, options, queue=old.queue if old else None)
         if not inside and old and old.members:
             self.route.queue.empty_since = int(time.monotonic() * 1000)
         for member in inside:

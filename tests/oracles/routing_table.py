@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from haystack.loop.turns import at_once
 from haystack.model.services import Cause, Service
 from haystack.model.snapshot import Snapshot
-from haystack.routing.routing_table import ALIVE, Defaults, Spot, is_mute, made, parts, spot, spots
+from haystack.routing.routing_table import ALIVE, Spot, Usual, is_mute, made, parts, spot, spots
 from haystack.routing.rows import ServiceRow, Table
 
 
-def of(snapshot: Snapshot, defaults: Defaults) -> Table:
+def of(snapshot: Snapshot, usual: Usual) -> Table:
     """The table of all services."""
-    return Table(version=snapshot.version, services=tuple(r for s in snapshot.services.values() for r in rows(s, defaults)))
+    return Table(version=snapshot.version, services=tuple(r for s in snapshot.services.values() for r in rows(s, usual)))
 
 
 def alive(snapshot: Snapshot) -> frozenset[str]:
@@ -22,9 +22,9 @@ def alive(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(e.id for e in every if snapshot.containers[e.container].state in ALIVE and not is_mute(e))
 
 
-def rows(service: Service, defaults: Defaults) -> list[ServiceRow]:
+def rows(service: Service, usual: Usual) -> list[ServiceRow]:
     """One service as the workers see it: its own name, and each claim."""
-    return at_once(made(service, defaults))
+    return at_once(made(service, usual))
 
 
 def changes(old: Table, new: Table, living: frozenset[str] | None = None) -> Iterator[Table]:

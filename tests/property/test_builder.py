@@ -23,10 +23,10 @@ from haystack.model.overrides import NONE, Overrides
 from haystack.model.records import Attachment, Container, Engine, Listing, Network, Obstacle, Options, Problem
 from haystack.model.services import Endpoint, Override
 from haystack.model.snapshot import Snapshot
-from haystack.routing import routing_table
 from haystack.routing.rows import Table
 from haystack.routing.table_updates import Tables
 from haystack.routing.tombstones import Lingering
+from tests.fakes.usual import usual
 from tests.oracles import routing_table as oracle
 from tests.oracles.snapshot import build
 
@@ -247,7 +247,7 @@ def test_zones(script: list[tuple[str, Any, Any]]) -> None:
         assert zone.serial == new.version
 
 
-DEFAULTS = routing_table.Defaults("p2c", 60.0, 0.0)
+DEFAULTS = usual("p2c", 60.0, 0.0)
 
 
 @settings(max_examples=200, deadline=None)

@@ -14,6 +14,7 @@ from haystack._fast.endpoint.endpoint import Route
 from haystack._fast.exchange.testing import Reports
 from haystack.health.outliers import History, hear
 from haystack.model.reports import FailureRow
+from haystack.model.service_options import ServiceOptions
 from tests.fakes.members import members, picker
 
 TICK = 0.1
@@ -24,7 +25,7 @@ class Worker:
 
     def __init__(self, size):
         self.members = members(size)
-        self.queue = Route("web", picker("p2c", *[100] * size, of=self.members), 60_000).queue
+        self.queue = Route("web", picker("p2c", *[100] * size, of=self.members), ServiceOptions()).queue
         self.reports = Reports()
 
     def asked(self, n, now, *, fails):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -23,28 +24,29 @@ from haystack.console import command, shell
 from haystack.console.commands import limits as shell_limits
 from haystack.discovery import labels, providers
 from haystack.loop.turns import at_once
-from haystack.model import ports
+from haystack.model import ports, service_options
 from haystack.model.records import Container, Listing, Options
-from haystack.model.service_options import ServiceOptions
+from haystack.model.service_options import SPECS, ServiceOptions
 from haystack.model.services import Cause, Service
 from haystack.observe.trace import Trace
 from haystack.proxy import limits
 from haystack.proxy.limits import Limits
-from haystack.routing import rows as routing_rows
-from haystack.routing.rows import Defaults, ServiceRow
+from haystack.routing.rows import ServiceRow
 from haystack.settings import balance
 from haystack.settings.settings import SECRET, Settings, flag, load, variable
 from haystack.views import in_effect, metrics, traffic_metrics
 from tests.fakes.metrics import all_figures
 from tests.fakes.state import state
+from tests.fakes.usual import usual
 from tests.oracles import routing_table, snapshot
 from tests.unit.test_reference import LABELS, bare, rows
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-DEFAULTS = Defaults("p2c", 60.0, 10.0)
+DEFAULTS = usual("p2c", 60.0, 10.0)
 FILES = 3  # that an addition touches at most, beside its own module
-MORE = {"a label of services that workers heed": 7, "a label of endpoints that workers heed, as `proxy_protocol`": 9}  # as the page says
+MORE = {"a label of endpoints that workers heed, as `proxy_protocol`": 9}  # as the page says
+OPTIONS = ServiceOptions.__struct_fields__
 NOT_OF_LABELS = {"labelled", "health"}  # what reading the labels adds
 
 
@@ -83,6 +85,17 @@ def test_a_recipe_names_words_that_its_files_have(recipe):
     assert [word for cell in recipe[1:] for word in re.findall(r"`(\w+)`", cell) if not re.search(rf"\b{word}\b", text)] == []
 
 
+class Noted:
+    """Settings, or options, that note which of them are read."""
+
+    def __init__(self, noted: object) -> None:
+        self.noted, self.read = noted, set()
+
+    def __getattr__(self, name):
+        self.read.add(name)
+        return getattr(self.noted, name)
+
+
 # A label.
 
 OTHERS = {
@@ -108,20 +121,30 @@ def test_check_tells_of_each_label_that_it_can_not_use(tmp_path, capsys):
     assert [name for name in labels.NAMES if f"label {labels.PREFIX}{name}: '' is not " not in shown] == []
 
 
-def test_each_option_of_a_service_is_in_its_rows():
-    assert set(ServiceOptions.__struct_fields__) <= set(Service.__struct_fields__) & set(Options.__struct_fields__)
-    asked = set(routing_rows.asked(Service(name="x"), DEFAULTS, "on"))
-    assert asked <= set(ServiceRow.__struct_fields__)
-    assert {name.removesuffix("_ms") for name in asked} == set(ServiceOptions.__struct_fields__)
+def test_a_label_of_services_is_named_where_its_recipe_says_and_nowhere_else():
+    """One that nobody but a route heeds: what is between the label and the route needs no change for another one."""
+    (recipe,) = (each for each in recipes() if each[0].startswith("a label of services"))
+    modules = (path for path in (ROOT / "haystack").rglob("*.p*") if path.suffix in (".py", ".pyx", ".pxd", ".pyi"))
+    naming = {str(path.relative_to(ROOT)) for path in modules if re.search(r"\bhsts_max_age\b", path.read_text())}
+    assert naming <= {file for cell in recipe for file in files(cell)}
+
+
+def test_each_option_of_a_service_is_specified():
+    """It has a default, of its type."""
+    assert set(SPECS) == set(OPTIONS) <= set(Service.__struct_fields__) & set(Options.__struct_fields__)
+    for public in (True, False):
+        complete = service_options.usual(load(), public=public)
+        assert [name for name in OPTIONS if getattr(complete, name) is None] == []
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(complete), type=ServiceOptions) == complete
 
 
 def test_each_option_of_a_service_is_among_those_that_explain_shows():
     made = built(Options(upgrade=("any",)))
     shown = {each.name for each in in_effect.options(state(), made, made, in_effect.UNSEEN)}
-    assert set(ServiceOptions.__struct_fields__) <= shown
+    assert set(OPTIONS) <= shown
 
 
-@pytest.mark.parametrize("option", ServiceOptions.__struct_fields__)
+@pytest.mark.parametrize("option", OPTIONS)
 def test_the_label_of_a_service_changes_its_row_and_one_container_that_differs_is_told(option):
     word = next(word for word, (field, _) in labels._READERS.items() if field == option)
     example = next(bare(row[4]) for row in LABELS if bare(row[0]) == labels.PREFIX + word)
@@ -157,11 +180,11 @@ def test_the_label_of_an_endpoint_changes_its_row(word):
     assert row(found).listeners != row(asked).listeners
 
 
-def test_a_route_takes_all_that_is_meant_for_it_and_a_row_has_it():
-    told = {name: getattr(row(Options()), name) for name in routing_rows.OF_ROUTES}
-    assert Route("x", pickers.make("p2c", [], []), **told).timeout_ms == 60_000
-    kept = {"max_connections"}  # of a member's endpoint
-    assert set(routing_rows.OF_ROUTES) - {"path"} == set(routing_rows.asked(Service(name="x"), DEFAULTS, "on")) - kept
+def test_a_route_heeds_each_option():
+    noted = Noted(row(Options()).options)
+    Route("x", pickers.make("p2c", [], []), noted)
+    held = {"max_connections"}  # by the members' endpoints (Routes)
+    assert noted.read == set(OPTIONS) - held
 
 
 # A setting.
@@ -195,26 +218,15 @@ def test_a_worker_holds_to_each_limit():
     assert {name: getattr(held, name) for name in told} == told
 
 
-class Noted:
-    """Settings that note which of them are read."""
-
-    def __init__(self) -> None:
-        self.settings, self.read = load(), set()
-
-    def __getattr__(self, name):
-        self.read.add(name)
-        return getattr(self.settings, name)
-
-
 def test_the_page_of_limits_has_each_setting_that_is_one():
-    noted = Noted()
+    noted = Noted(load())
     limits.of(noted)
     page = (DOCS / "limits.md").read_text()
     assert [name for name in sorted(noted.read - {"workers"}) if variable(name) not in page] == []
 
 
 def test_the_shell_lists_each_setting_that_is_a_limit():
-    noted = Noted()
+    noted = Noted(load())
     limits.of(noted)
     listed = {setting for each in shell_limits.LIMITS for setting in each.settings}
     assert noted.read - {"workers", "h2c"} <= listed  # h2c is a switch

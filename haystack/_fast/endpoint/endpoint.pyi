@@ -1,6 +1,7 @@
 from typing import TypeAlias
 
 from haystack._fast.net.tls_client import TlsClient, TlsTarget
+from haystack.model.service_options import ServiceOptions
 
 Address: TypeAlias = tuple[str, int] | str
 
@@ -65,16 +66,10 @@ class Route:
         self,
         service: str,
         picker: Picker,
-        timeout_ms: int,
-        balance: str = "",
-        sticky: str | None = None,
+        options: ServiceOptions,
+        *,
         queue: Queue | None = None,
         path: str = "/",
-        wait_ms: int = 0,
-        retry: tuple[int, ...] = (),
         via: str = "",
-        upgrade: tuple[str, ...] = (),
-        https: str = "on",
-        hsts_max_age: int = 0,
     ) -> None: ...
     def end(self) -> None: ...

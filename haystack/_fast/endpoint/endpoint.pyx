@@ -21,6 +21,7 @@ from haystack._fast.util.linked_list cimport Link, leave as leave_ring
 from haystack._fast.util.random_numbers cimport next_random
 from haystack.model.balance import parts
 from haystack.model.hashes import blake2b
+from haystack.model.service_options import ServiceOptions
 
 cdef extern from "sys/socket.h" nogil:
     enum:
@@ -434,37 +435,33 @@ cdef Member first_untried(list among, uint64_t start, void **tried, int tries):
 cdef class Route:
     """What a host name leads to: members that are ready now, and how to choose among them.
 
-    balance: as balance.read gives it, of which the route keeps what its key is made of; sticky: the name of the cookie, or None;
-    queue: of the route that this one follows; path: the prefix of all paths that lead here, without slash at its end; retry: statuses from
-    500 to 504 after which a request that only reads asks another endpoint; via: the pseudonym that requests pass under;
-    upgrade: protocols beside websocket that a client may switch to, in lower case; `any`: all but h2c and TLS; https: on, redirect, off,
-    passthrough, or raw, of what leads to the endpoints that TLS is passed through to;
-    hsts_max_age: max-age of Strict-Transport-Security (RFC 6797), in seconds; 0: the header is not sent.
+    options: a ServiceOptions (model/service_options.py), as rows have it. Of balance the route keeps what its key is made of;
+    max_connections is for endpoints to hold. What is None is not done: it is not sticky, nobody waits, and no other endpoint is asked.
+    queue: of the route that this one follows; path: the prefix of all paths that lead here, without slash at its end; via: the pseudonym
+    that requests pass under.
     """
 
-    def __init__(self, str service, Picker picker, int64_t timeout_ms, str balance="", str sticky=None, Queue queue=None, str path="/",
-                 int64_t wait_ms=0, tuple retry=(), str via="",
-                 tuple upgrade=(), str https="on", int64_t hsts_max_age=0):
+    def __init__(self, str service, Picker picker, object options, *, Queue queue=None, str path="/", str via=""):
         cdef Member member
         self.service = service
         self.picker = picker
         self.members = picker.members
-        self.timeout_ms = timeout_ms
         self.queue = Queue() if queue is None else queue
         self.queue.route = self
-        self.wait_ms = wait_ms
-        self.https = MODES[https]
-        self.hsts = b"Strict-Transport-Security: max-age=%d\r\n" % hsts_max_age if hsts_max_age else b""
-        self.upgrade = tuple([name.encode() for name in upgrade])
         self.via = b"Via: 1.1 %s\r\n" % via.encode() if via else b""
-        for status in retry:
+        self.timeout_ms = max(1, int((options.timeout or 0.0) * 1000))
+        self.wait_ms = int((options.wait or 0.0) * 1000)
+        self.https = MODES[options.https or "on"]
+        self.hsts = b"Strict-Transport-Security: max-age=%d\r\n" % options.hsts_max_age if options.hsts_max_age else b""
+        self.upgrade = tuple([name.encode() for name in options.upgrade or ()])
+        for status in options.retry or ():
             self.retried |= 1 << (status - 500)
-        chosen = parts(balance)
+        chosen = parts(options.balance or "")
         self.key_kind = KEY_KINDS[chosen.key] if chosen.keyed else KeyKind.BY_NOTHING
         self.key_name = chosen.name.encode()
         self.tokens = {}
-        if sticky:
-            self.sticky = sticky.encode()
+        if options.sticky:
+            self.sticky = options.sticky.encode()
             # a semicolon would end the attribute (RFC 6265, section 4.1.1)
             self.cookie_path = path.encode() if ";" not in path else b"/"
             for member in self.members:
@@ -478,4 +475,4 @@ cdef class Route:
         self.queue.route = NOWHERE
 
 
-cdef Route NOWHERE = Route("", Picker([], []), 0)
+cdef Route NOWHERE = Route("", Picker([], []), ServiceOptions())

@@ -15,12 +15,13 @@ from haystack.health.policy import WELL, Condition
 from haystack.loop.turns import at_once
 from haystack.model import ports
 from haystack.model.records import Container, Listing, Options
+from haystack.model.service_options import ServiceOptions
 from haystack.model.services import Endpoint
 from haystack.model.snapshot import Snapshot
 from haystack.proxy.worker_routes import Routes
-from haystack.routing.routing_table import Defaults
 from haystack.routing.table_updates import Tables
 from haystack.routing.tombstones import Lingering
+from tests.fakes.usual import usual
 from tests.oracles.snapshot import build
 
 NGINX = "nginx.services.haystack"
@@ -38,10 +39,12 @@ class Worker:
     def __init__(self, origin: str = "haystack") -> None:
         self.router = Router()
         self.routes = Routes((80, 8080), self.router)
-        self.tables = Tables(Defaults("random", 60.0, 10.0), Lingering(60.0))
+        self.tables = Tables(usual("random", 60.0, 10.0), Lingering(60.0))
         self.snapshot = Snapshot(version=0, created=0.0, origin=origin)
         itself = Member(Compiled("haystack", "/run/x.sock"), "haystack", 0)
-        self.routes.add_itself(Route("itself", pickers.make("random", [itself], [100]), 1000), ("", "localhost", origin, f"ns.{origin}"))
+        self.routes.add_itself(
+            Route("itself", pickers.make("random", [itself], [100]), ServiceOptions(timeout=1.0)), ("", "localhost", origin, f"ns.{origin}")
+        )
         self.ill: dict[str, Condition] = {}
 
     def show(self, *containers: Container, now: float = 0.0) -> None:

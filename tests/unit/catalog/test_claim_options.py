@@ -11,9 +11,10 @@ from haystack.catalog.service import OPTIONS
 from haystack.loop.turns import at_once
 from haystack.model import ports
 from haystack.model.records import Container
+from haystack.model.service_options import ServiceOptions
 from haystack.model.services import Service
 from haystack.routing import routing_table
-from haystack.routing.routing_table import Defaults
+from tests.fakes.usual import usual
 from tests.oracles import routing_table as oracle
 from tests.unit.catalog.test_carried import NGINX, Worker, container
 
@@ -21,7 +22,7 @@ ASKED: dict[str, Any] = {
     "balance": "hash", "sticky": "c", "max_connections": 3, "timeout": 9.0, "wait": 7.0, "retry": (503,), "upgrade": ("docker",),
     "https": "redirect", "hsts_max_age": 3600,
 }  # fmt: skip
-DEFAULTS = Defaults("random", 60.0, 10.0)
+DEFAULTS = usual("random", 60.0, 10.0)
 
 
 @pytest.fixture
@@ -34,9 +35,13 @@ def rows(worker: Worker, *containers: Container) -> dict[str, dict[str, object]]
     worker.show(*containers)
     told = worker.tables.whole().services
     assert told == oracle.of(worker.snapshot, DEFAULTS).services  # made anew, it is the same
-    of = ("balance", "sticky", "max_connections", "timeout_ms", "wait_ms", "retry", "upgrade", "https", "hsts_max_age")
-    (usual,) = at_once(routing_table.made(bare(worker), DEFAULTS))
-    return {row.hosts[0]: {name: getattr(row, name) for name in of if getattr(row, name) != getattr(usual, name)} for row in told}
+    (plain,) = at_once(routing_table.made(bare(worker), DEFAULTS))
+    return {row.hosts[0]: differing(row.options, plain.options) for row in told}
+
+
+def differing(options: ServiceOptions, others: ServiceOptions) -> dict[str, object]:
+    """Those of the first that the others have otherwise."""
+    return {name: asked for name in OPTIONS if (asked := getattr(options, name)) != getattr(others, name)}
 
 
 def bare(worker: Worker) -> Service:
@@ -100,7 +105,7 @@ PASSED = {"https": "passthrough"}
 
 
 def https_of(worker: Worker) -> dict[tuple[str, str], str]:
-    return {(row.hosts[0], row.path): row.https for row in worker.tables.whole().services}
+    return {(row.hosts[0], row.path): row.options.https for row in worker.tables.whole().services}
 
 
 def test_tls_that_is_passed_through_to_one_container_is_not_to_another_of_its_image(worker: Worker) -> None:

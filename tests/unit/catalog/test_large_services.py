@@ -9,9 +9,9 @@ from haystack.health.monitor import Monitor
 from haystack.loop.turns import at_once
 from haystack.model import ports
 from haystack.model.records import Container, Listing
-from haystack.routing.routing_table import Defaults
 from haystack.routing.table_updates import Tables
 from tests.fakes.effort import instructions
+from tests.fakes.usual import usual
 from tests.oracles.snapshot import build
 
 LINEAR = 2.5  # what twice as many may cost; a square is 4
@@ -53,7 +53,7 @@ async def test_the_monitor_begins_to_watch_them():
 @pytest.mark.parametrize("state", ["paused", "stopping"])
 def test_the_routing_table_lets_them_go(state):
     def let_go(size):
-        tables = Tables(Defaults("p2c", 60.0, 5.0))
+        tables = Tables(usual("p2c", 60.0, 5.0))
         at_once(tables.follow(snapshot(size), 1.0))
         after = snapshot(size, 2, state=state)
         return instructions(lambda: at_once(tables.follow(after, 2.0)))

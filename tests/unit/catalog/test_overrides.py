@@ -15,9 +15,10 @@ from haystack.model.reasons import why
 from haystack.model.records import STOPPING, Container, Listing, Options
 from haystack.model.services import Cause, Endpoint, Override, Service
 from haystack.model.snapshot import Snapshot
-from haystack.routing.routing_table import Defaults, made
+from haystack.routing.routing_table import made
 from haystack.routing.rows import ServiceRow
 from tests.fakes.effort import instructions
+from tests.fakes.usual import usual
 
 WEB = "web.services.haystack"
 OTHER = "shop.services.haystack"
@@ -69,7 +70,7 @@ def of(snapshot: Snapshot, number: int, service: str = WEB) -> Endpoint:
 
 
 def row(service: Service) -> ServiceRow:
-    return at_once(made(service, Defaults("p2c", 60.0, 10.0)))[0]
+    return at_once(made(service, usual("p2c", 60.0, 10.0)))[0]
 
 
 @pytest.mark.parametrize(
@@ -151,15 +152,15 @@ def test_a_container_that_comes_into_a_service_in_maintenance_is_out() -> None:
 def test_requests_for_a_service_in_maintenance_do_not_wait_and_are_not_told_by_whom() -> None:
     rig = Rig(container(1), container(2))
     found = row(rig.build(order("service", WEB, why="secret plans")).services[WEB])
-    assert (found.why, found.since, found.wait_ms, found.awaited) == ("in maintenance", 0.0, 0, False)
+    assert (found.why, found.since, found.options.wait, found.awaited) == ("in maintenance", 0.0, 0.0, False)
     one_by_one = row(rig.build(order("endpoint", endpoint(1)), order("endpoint", endpoint(2))).services[WEB])
-    assert (one_by_one.why, one_by_one.wait_ms) == ("in maintenance", 0)
+    assert (one_by_one.why, one_by_one.options.wait) == ("in maintenance", 0.0)
 
 
 def test_requests_wait_where_one_that_is_not_drained_may_come_back() -> None:
     rig = Rig(container(1), container(2, state="paused", state_reason="paused", since=1.0))
     found = row(rig.build(order("endpoint", endpoint(1))).services[WEB])
-    assert (found.why, found.wait_ms) == ("drained", 10_000)
+    assert (found.why, found.options.wait) == ("drained", 10.0)
     assert found.since == NOW
 
 

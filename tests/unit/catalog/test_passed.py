@@ -17,10 +17,10 @@ from haystack.model.records import Container, Listing, Options
 from haystack.model.services import Endpoint
 from haystack.model.snapshot import Snapshot
 from haystack.proxy.worker_routes import Routes
-from haystack.routing.routing_table import Defaults
 from haystack.routing.rows import ServiceRow
 from haystack.routing.table_updates import Tables
 from haystack.tls.acme import wanted
+from tests.fakes.usual import usual
 from tests.oracles.snapshot import build
 
 APP = "app.example"
@@ -45,7 +45,7 @@ class Site:
     def __init__(self) -> None:
         self.router = Router()
         self.routes = Routes((80, 8080), self.router, secure=443)
-        self.tables = Tables(Defaults("random", 60.0, 10.0))
+        self.tables = Tables(usual("random", 60.0, 10.0))
         self.snapshot = Snapshot(version=0, created=0.0, origin="haystack")
 
     def show(self, *containers: Container) -> None:
@@ -103,7 +103,7 @@ def test_no_other_protocol_is_meant():
 def test_the_rows(site):
     site.show(container(1), container(2))
     rows = site.rows()
-    assert {key: (row.https, row.path) for key, row in rows.items()} == {
+    assert {key: (row.options.https, row.path) for key, row in rows.items()} == {
         "web.services.haystack": ("on", "/"),
         f"web.services.haystack {APP}/": ("passthrough", "/"),
         f"web.services.haystack {APP}": ("raw", ""),
@@ -212,7 +212,7 @@ def test_a_label_without_effect_is_told(site, options, listed, told):
     site.show(container(1, listed=listed, **options))
     assert site.problems() == [f"'passthrough' of c1 {told}"]
     assert site.passed(APP) is None
-    assert {row.https for row in site.rows().values()} == {"on"}
+    assert {row.options.https for row in site.rows().values()} == {"on"}
 
 
 def test_no_certificate_is_ordered_for_it(site):

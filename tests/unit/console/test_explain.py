@@ -18,12 +18,12 @@ from haystack.model.records import Options, Problem
 from haystack.model.services import Carried, Cause, Detour, Service
 from haystack.model.snapshot import Snapshot
 from haystack.proxy.worker_routes import Routes
-from haystack.routing import routing_table
 from haystack.tls import certificates
 from haystack.views import shapes
 from haystack.views.explanation import Asked, find, read
 from tests.fakes.pki import self_signed
 from tests.fakes.state import ENDPOINT, ID, NAME, picture, state
+from tests.fakes.usual import usual
 from tests.oracles import routing_table as oracle
 
 SECOND = replace(ENDPOINT, id="cdcdcdcdcdcd:80/tcp", container_name="other")
@@ -344,7 +344,7 @@ def test_it_agrees_with_the_router(services, questions):
     router = Router()
     routes = Routes((80, 8080), router)
     snapshot = Snapshot(version=1, created=0.0, origin="o", services={s.name: s for s in made})
-    routes.apply(oracle.of(snapshot, routing_table.Defaults("p2c", 1.0, 0.0)))
+    routes.apply(oracle.of(snapshot, usual("p2c", 1.0, 0.0)))
     for host, path in questions:
         asked = Asked(host, None, path or "/")
         found, route = at_once(find(made, asked)), router.lookup(0, host.encode(), asked.path.encode())

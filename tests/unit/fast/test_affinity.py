@@ -9,6 +9,7 @@ import pytest
 
 from haystack._fast.endpoint.endpoint import Route
 from haystack._fast.testing import cookie_line, digest_of, key_of, recall
+from haystack.model.service_options import ServiceOptions
 from tests.fakes.members import member, picker
 
 ME = b"192.0.2.7"
@@ -20,7 +21,7 @@ def head(target="/", *fields):
 
 
 def route(balance, sticky=None, size=3):
-    return Route("web", picker(balance.partition(":")[0], *[100] * size), 1000, balance, sticky)
+    return Route("web", picker(balance.partition(":")[0], *[100] * size), ServiceOptions(balance=balance, sticky=sticky, timeout=1.0))
 
 
 def key(balance, *request):
@@ -143,7 +144,7 @@ def test_a_cookie_is_recalled_however_it_is_written(line):
 
 @pytest.mark.parametrize(("path", "said"), [("/", b"; Path=/; "), ("/api/v1", b"; Path=/api/v1; "), ("/a;b", b"; Path=/; ")])
 def test_the_cookie_is_for_the_paths_of_the_service(path, said):
-    of = Route("web", picker("p2c", 1, 1), 1000, "p2c", "sid", path=path)
+    of = Route("web", picker("p2c", 1, 1), ServiceOptions(balance="p2c", sticky="sid", timeout=1.0), path=path)
     assert said in cookie_line(of, of.members[0])
 
 

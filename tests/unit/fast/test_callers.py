@@ -16,6 +16,7 @@ from haystack._fast.routing.router import Router
 from haystack._fast.testing import note_caller
 from haystack._fast.worker.callers import Callers
 from haystack._fast.worker.worker_state import WorkerState
+from haystack.model.service_options import ServiceOptions
 from haystack.proxy import limits
 from haystack.settings.settings import Settings
 from tests.fuzz.rig import EVERYBODY, HandLoop
@@ -31,7 +32,7 @@ class Site:
         self.poller = Poller(self.loop, self.errors.append)
         router = Router()
         for name in ("web", "api"):
-            route = Route(name, pickers.make("p2c", [Member(Endpoint(name, "/nonexistent"), name, 80)], [100]), 1000)
+            route = Route(name, pickers.make("p2c", [Member(Endpoint(name, "/nonexistent"), name, 80)], [100]), ServiceOptions(timeout=1.0))
             router.put(name.encode(), b"/", (route,))
         self.worker = WorkerState(self.poller, router, [80], networks)
         self.worker.limits.set(limits.of(Settings()))

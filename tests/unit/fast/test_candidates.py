@@ -7,6 +7,7 @@ import pytest
 from haystack._fast.endpoint.endpoint import Route
 from haystack._fast.exchange.testing import Attempt, Reports, judge_member, state_of
 from haystack._fast.testing import load
+from haystack.model.service_options import ServiceOptions
 from tests.fakes.members import members, picker
 
 NOW = 10_000
@@ -15,7 +16,7 @@ NOW = 10_000
 def service(count, balance="roundrobin", retry=()):
     """A route with so many members, and these."""
     of = members(count)
-    return Route("web", picker(balance, *[100] * count, of=of), 60_000, retry=retry), of
+    return Route("web", picker(balance, *[100] * count, of=of), ServiceOptions(timeout=60.0, retry=retry)), of
 
 
 def fail(route, member, now=NOW):

@@ -13,6 +13,7 @@ from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
 from haystack._fast.worker.worker_state import WorkerState
 from haystack.model.reports import FailureRow
+from haystack.model.service_options import ServiceOptions
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
 from tests.fakes.origin import Loop, Origin, respond
@@ -44,13 +45,14 @@ class Worker:
     def show(self, **services: tuple[EndpointRow, ...]) -> None:
         """These services change, or come."""
         self.version += 1
-        rows = tuple(ServiceRow(name, (name,), "roundrobin", "", 60_000, (endpoints,)) for name, endpoints in services.items())
+        options = ServiceOptions(balance="roundrobin", timeout=60.0)
+        rows = tuple(ServiceRow(name, (name,), options, (endpoints,)) for name, endpoints in services.items())
         self.routes.apply(Table(self.version, rows, whole=self.version == 1))
 
     def show_keyed(self, balance: str, sticky: str, *endpoints: EndpointRow) -> None:
         """One service whose requests go by a key or a cookie; what fails and only reads is asked for elsewhere."""
         self.version += 1
-        row = ServiceRow("web", ("web",), balance, sticky, 60_000, (endpoints,), retry=(500,))
+        row = ServiceRow("web", ("web",), ServiceOptions(balance=balance, sticky=sticky, timeout=60.0, retry=(500,)), (endpoints,))
         self.routes.apply(Table(self.version, (row,), whole=self.version == 1))
 
     def send(self, request: str) -> bytes:

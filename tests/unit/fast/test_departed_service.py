@@ -6,10 +6,12 @@ import asyncio
 import socket
 import time
 
+from haystack.model.service_options import ServiceOptions
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
 from tests.fakes.origin import Call, Loop, Origin
 from tests.unit.fast.test_comparison import Worker
 
+OPTIONS = ServiceOptions(balance="p2c", timeout=60.0, retry=(500,))
 PART = b"x" * 40_000
 HEAD = b"HTTP/1.1 500 No\r\nContent-Length: 120000\r\n\r\n"
 
@@ -32,7 +34,7 @@ def test_an_answer_goes_on_after_its_service_has_left() -> None:
     worker = Worker(origin.port, origin.port, origin.port)
     answer = bytearray()
     try:
-        row = ServiceRow("web", ("web",), "p2c", "", 60_000, ((EndpointRow("bad", "127.0.0.1", origin.port, 100, 1.0),),), retry=(500,))
+        row = ServiceRow("web", ("web",), OPTIONS, ((EndpointRow("bad", "127.0.0.1", origin.port, 100, 1.0),),))
         worker.routes.apply(Table(1, (row,)))
         with socket.create_connection(worker.door.getsockname()) as client:
             client.settimeout(0.001)

@@ -11,6 +11,7 @@ import pytest
 
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Route
+from haystack.model.service_options import ServiceOptions
 from tests.fuzz.ends import Places
 from tests.fuzz.rig import ANSWER, Rig
 from tests.fuzz.service import Manner
@@ -124,7 +125,7 @@ def broken_route(rig):
     member = rig.service.members[0]
     queue = rig.service.route.queue
     picker = pickers.make("roundrobin", [member], [100], None)
-    return Route("\ud800", picker, LONG, "roundrobin", None, queue, "/", 0, (), "", ("any",))
+    return Route("\ud800", picker, ServiceOptions(balance="roundrobin", timeout=LONG / 1000, upgrade=("any",)), queue=queue)
 
 
 def test_an_exception_behind_a_close_ends_nobody_else(rig: Rig) -> None:

@@ -11,6 +11,7 @@ import pytest
 from haystack._fast.balance.pickers import PICKERS
 from haystack._fast.endpoint.endpoint import Route
 from haystack._fast.testing import choose, picks_ns, recall
+from haystack.model.service_options import ServiceOptions
 from tests.fakes.members import picker
 
 pytestmark = pytest.mark.untraced
@@ -66,7 +67,7 @@ def test_picks_allocate_nothing(balance):
 
 def test_a_cookie_is_found_as_quickly_among_many():
     def look(size):
-        of = Route("web", picker("p2c", *[100] * size), 1000, "p2c", "sid")
+        of = Route("web", picker("p2c", *[100] * size), ServiceOptions(balance="p2c", sticky="sid", timeout=1.0))
         head = f"GET / HTTP/1.1\r\nHost: web\r\nCookie: sid={of.members[-1].cookie_value}\r\n\r\n".encode()
         return min(timed(lambda: [recall(of, head) for _ in range(500)]) for _ in range(10))
 

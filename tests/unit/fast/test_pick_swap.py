@@ -10,6 +10,7 @@ from haystack._fast.balance.pickers import PICKERS
 from haystack._fast.routing.router import Router
 from haystack._fast.testing import choose, hear, load
 from haystack._fast.util import random_numbers
+from haystack.model.service_options import ServiceOptions
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
 from tests.fakes.members import counts, member, members, picked, picker
@@ -120,7 +121,7 @@ def test_the_workers_routes_hand_the_picker_on():
     a, b, c = (EndpointRow(f"{n}:80/tcp", f"10.0.0.{n}", 80, 100) for n in (1, 2, 3))
 
     def shown(*endpoints, balance="roundrobin", host="web"):
-        row = ServiceRow(name="web", hosts=(host,), balance=balance, sticky="", timeout_ms=1000, listeners=(endpoints,))
+        row = ServiceRow("web", (host,), ServiceOptions(balance=balance, timeout=1.0), (endpoints,))
         routes.apply(Table(1, (row,)))
         return [router.lookup(listener, host.encode(), b"/").picker for listener in (0, 1)]
 

@@ -11,10 +11,11 @@ from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Route
 from haystack._fast.routing.router import BadHostError, Router
 from haystack._fast.testing import lookup_ns
+from haystack.model.service_options import ServiceOptions
 
 
 def route(name):
-    return Route(name, pickers.make("random", [], []), 1000)
+    return Route(name, pickers.make("random", [], []), ServiceOptions())
 
 
 def router(*rules):

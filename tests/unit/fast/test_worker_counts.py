@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from haystack._fast.routing.router import Router
+from haystack.model.service_options import ServiceOptions
 from haystack.proxy import ipc
 from haystack.proxy.worker import Worker
 from haystack.proxy.worker_counts import Report
@@ -24,7 +25,7 @@ def test_counts_that_are_asked_for_take_no_time_from_endpoints_that_have_left(ri
     worker._state, worker._poller = rig.worker, rig.poller
     worker._routes = Routes((80,), Router())
     worker._counts = Report(rig.worker, worker._routes.forget_drained)
-    web = ServiceRow(name="web", hosts=("web",), balance="random", sticky="", timeout_ms=1000, listeners=((EndpointRow(*SPOT, 100),),))
+    web = ServiceRow("web", ("web",), ServiceOptions(balance="random", timeout=1.0), ((EndpointRow(*SPOT, 100),),))
     worker._routes.apply(Table(1, (web,)))
     worker._routes.apply(Table(2, ()))
     for number in (1, 2, 3):

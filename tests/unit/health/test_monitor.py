@@ -12,7 +12,7 @@ from haystack.health.probe import judged
 from haystack.model import ports
 from haystack.model.records import Container, Listing, Obstacle, Options
 from haystack.model.reports import FailureRow
-from haystack.routing import routing_table
+from tests.fakes.usual import usual
 from tests.oracles import routing_table as oracle
 
 NAME = "nginx.services.haystack"
@@ -254,7 +254,7 @@ async def test_one_that_starts_slowly_gets_its_weight_by_and_by(rig):
 
     def warm(_seen):
         (endpoint,) = [e for e in rig.registry.snapshot.services[NAME].endpoints if e.container_name == "n2"]
-        (row,) = oracle.of(rig.registry.snapshot, routing_table.Defaults("p2c", 1.0, 0.0)).services
+        (row,) = oracle.of(rig.registry.snapshot, usual("p2c", 1.0, 0.0)).services
         if endpoint.ready:
             assert row.listeners[0][1].weight == round(50 * endpoint.share)
             shares.append(endpoint.share)
@@ -290,7 +290,7 @@ async def test_what_no_network_leads_to_is_told_with_what_to_type_and_in_as_soon
     await rig.until(lambda seen: seen == [(False, TOLD, False)] * 2)
     service = rig.registry.snapshot.services[NAME]
     assert [(p.subject, p.message) for p in service.problems] == [("network", f"n1 and 1 more can't be reached: {FAR.told}")]
-    (row,) = oracle.rows(service, routing_table.Defaults("p2c", 1.0, 1.0))
+    (row,) = oracle.rows(service, usual("p2c", 1.0, 1.0))
     assert (row.why, row.awaited, row.listeners) == (TOLD, False, ((),))
     assert all(e.unreachable for e in service.endpoints)
     rig.accepting |= rig.silent  # by a route that nobody told of

@@ -9,8 +9,9 @@ from haystack.dns import contributions
 from haystack.health.failure_texts import REFUSED
 from haystack.loop.turns import at_once
 from haystack.model.records import STOPPING, Obstacle, Options, Published
-from haystack.routing.routing_table import Defaults, Living
+from haystack.routing.routing_table import Living
 from haystack.views import shapes
+from tests.fakes.usual import usual
 from tests.oracles import routing_table as oracle
 from tests.unit.health.test_monitor import NAME, Rig, container
 
@@ -68,7 +69,7 @@ async def test_where_its_own_address_is_silent_its_published_port_is_used_and_wh
     (endpoint,) = hosts.endpoints()
     told = "published port 192.0.2.5:8081: 10.0.0.1:80 can't be reached from here, for Haystack has no address on its network bridge"
     assert endpoint.detour.why == told
-    (row,) = oracle.rows(hosts.registry.snapshot.services[NAME], Defaults("p2c", 1.0, 0.0))
+    (row,) = oracle.rows(hosts.registry.snapshot.services[NAME], usual("p2c", 1.0, 0.0))
     assert [(e.address, e.port) for e in row.listeners[0]] == [("192.0.2.5", 8081)]
     shown = shapes.service_shape(shapes.member_of(hosts.registry.snapshot, hosts.registry.snapshot.services[NAME])(endpoint), 5, 0.0)
     assert (shown["address"], shown["port"], shown["address_reason"], shown["remote"]) == ("192.0.2.5", 8081, told, True)

@@ -9,12 +9,13 @@ from time import perf_counter
 import pytest
 
 from haystack.loop.turns import TURN
+from haystack.model.service_options import ServiceOptions
 from haystack.proxy import ipc
 from haystack.proxy.limits import Limits
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
 
 ROW = EndpointRow("a:80/tcp", "10.0.0.1", 80, 100)
-SERVICE = ServiceRow("web", ("web", "www"), "p2c", "", 60_000, ((ROW,), ()))
+SERVICE = ServiceRow("web", ("web", "www"), ServiceOptions(balance="p2c", timeout=60.0, retry=(502, 503), upgrade=("tcp",)), ((ROW,), ()))
 LIMITS = Limits(65536, 128, 50_000, 0, 10_000, 75_000, 256, 1000, 3_600_000, 256, 20_000, 0, 1000, 5000, 65536)
 MESSAGES = [
     ipc.Setup(3, (80, 8080), "/run/admin", ("", "localhost"), LIMITS),

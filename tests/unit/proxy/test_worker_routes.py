@@ -11,6 +11,7 @@ import pytest
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
 from haystack._fast.routing.router import Router
+from haystack.model.service_options import ServiceOptions
 from haystack.model.services import SPOKEN, Sealing
 from haystack.proxy.worker_routes import Routes, plain
 from haystack.proxy.worker_trust import WorkerTrust
@@ -22,9 +23,9 @@ from tests.oracles.routing_table import changes
 A, B = EndpointRow("a:80/tcp", "10.0.0.1", 80, 100), EndpointRow("b:80/tcp", "10.0.0.2", 80, 100)
 
 
-def service(name, *endpoints, alt=None, hosts=(), path="/"):
+def service(name, *endpoints, alt=None, hosts=(), path="/", **options):
     listeners = (endpoints,) if alt is None else (endpoints, alt)
-    return ServiceRow(name=name, hosts=(name, *hosts), balance="random", sticky="", timeout_ms=1000, listeners=listeners, path=path)
+    return ServiceRow(name, (name, *hosts), ServiceOptions(balance="random", timeout=1.0, **options), listeners, path)
 
 
 class Fed(Routes):
@@ -92,7 +93,7 @@ def test_what_did_not_change_keeps_its_route(routes):
 
 
 def test_a_limit_holds_for_each_endpoint_until_the_service_has_none(routes):
-    limited = msgspec.structs.replace(service("web", A, B), max_connections=7)
+    limited = service("web", A, B, max_connections=7)
     for shown, limit in ((limited, 7), (service("web", A, B), 0), (limited, 7)):
         routes.show(shown)
         assert [m.endpoint.limit for m in routes.find("web").members] == [limit] * 2
@@ -102,7 +103,7 @@ def test_of_limits_on_one_endpoint_the_smallest_holds_for_all(routes):
     """docs/limits.md: it is the endpoint that can do no more, whoever asks."""
 
     def shown(*limits):
-        rows = (msgspec.structs.replace(service(f"s{n}", A), max_connections=limit) for n, limit in enumerate(limits) if limit is not None)
+        rows = (service(f"s{n}", A, max_connections=limit) for n, limit in enumerate(limits) if limit is not None)
         routes.show(*rows)
         return routes.find("s0").members[0].endpoint.limit
 
@@ -122,8 +123,8 @@ def test_an_endpoint_keeps_nothing_of_services_that_have_gone(routes):
     routes.show(service("stays", A))
     endpoint = routes.find("stays").members[0].endpoint
     for n in range(50):
-        routes.show(service("stays", A), msgspec.structs.replace(service(f"s{n}", A, B), max_connections=7))
-        routes.show(service("stays", A), msgspec.structs.replace(service(f"s{n}", B), max_connections=7))
+        routes.show(service("stays", A), service(f"s{n}", A, B, max_connections=7))
+        routes.show(service("stays", A), service(f"s{n}", B, max_connections=7))
         assert endpoint.limit == 0
     routes.forget_drained()
     routes.show(service("stays", A))
@@ -248,7 +249,7 @@ def test_nobody_takes_a_services_own_name(routes):
 
 def test_haystack_itself_has_its_own_names_whoever_claims_them(routes):
     member = Member(Endpoint("haystack", "/run/x.sock"), "haystack", 0)
-    routes.add_itself(Route("itself", pickers.make("random", [member], [100]), 1000), ("", "localhost"))
+    routes.add_itself(Route("itself", pickers.make("random", [member], [100]), ServiceOptions(timeout=1.0)), ("", "localhost"))
     assert [routes.name(h) for h in ("", "localhost", "127.0.0.1", "web")] == ["itself", "itself", "itself", None]
     routes.show(service("web", A, hosts=("localhost",), path="/app"))
     assert [routes.name("localhost", path) for path in ("/", "/app/")] == ["itself", "itself"]
@@ -296,7 +297,7 @@ PATH = "/.well-known/acme-challenge/"
 def proving(routes):
     """Routes that lead who looks for a challenge to `proofs`."""
     member = Member(Endpoint("haystack", "/socket"), "proofs", 0)
-    routes.add_proofs(Route("proofs", pickers.make("random", [member], [100]), 1000))
+    routes.add_proofs(Route("proofs", pickers.make("random", [member], [100]), ServiceOptions(timeout=1.0)))
     return routes
 
 

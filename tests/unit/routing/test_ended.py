@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from haystack.health.policy import Condition, judge
 from haystack.loop.turns import at_once
 from haystack.model.records import Container, Options
+from haystack.model.service_options import ServiceOptions
 from haystack.routing.routing_table import is_mute
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
 from tests.fakes.state import ENDPOINT
@@ -15,7 +16,9 @@ from tests.oracles.routing_table import changes
 
 
 def row(name: str, *ids: str) -> ServiceRow:
-    return ServiceRow(name, (name,), "p2c", "", 60_000, (tuple(EndpointRow(i, "192.0.2.1", 80, 100) for i in ids),))
+    return ServiceRow(
+        name, (name,), ServiceOptions(balance="p2c", timeout=60.0), (tuple(EndpointRow(i, "192.0.2.1", 80, 100) for i in ids),)
+    )
 
 
 def ended(old: Table, new: Table, living: frozenset[str]) -> set[str]:

@@ -6,7 +6,7 @@ from haystack.loop.turns import at_once
 from haystack.model.services import Cause, Endpoint, Service
 from haystack.routing import locality
 from haystack.routing.routing_table import made
-from haystack.routing.rows import Defaults
+from tests.fakes.usual import usual
 
 
 def endpoint(number, remote=False, cause=Cause.WELL, weight=100, share=1.0, ready=None):
@@ -54,5 +54,5 @@ def test_other_hosts_have_what_this_one_has_lost(endpoints, expected):
 @pytest.mark.parametrize(("near", "expected"), [(True, [100, 0]), (False, [100, 100])])
 def test_locality_can_be_turned_off(near, expected):
     service = Service(name="web.services.haystack", endpoints=(HERE, AWAY))
-    (row,) = at_once(made(service, Defaults("p2c", 60.0, 10.0, near=near)))
+    (row,) = at_once(made(service, usual("p2c", 60.0, 10.0, near=near)))
     assert [e.weight for e in row.listeners[0]] == expected

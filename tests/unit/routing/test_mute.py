@@ -8,10 +8,10 @@ from haystack.loop.turns import at_once
 from haystack.model import ports
 from haystack.model.records import Container, Listing
 from haystack.model.snapshot import Snapshot
-from haystack.routing.routing_table import Defaults
 from haystack.routing.rows import ServiceRow
 from haystack.routing.table_updates import Tables
 from haystack.routing.tombstones import SECONDS
+from tests.fakes.usual import usual
 
 WEB = "web.services.haystack"
 
@@ -26,7 +26,7 @@ class Rig:
 
     def __init__(self) -> None:
         self.builder = Builder(Snapshot(version=0, created=0.0, origin="haystack"))
-        self.tables = Tables(Defaults("p2c", 60.0, 10.0))
+        self.tables = Tables(usual("p2c", 60.0, 10.0))
 
     def show(self, now: float, *containers: Container) -> ServiceRow | None:
         made = at_once(self.builder.build({"x": Listing(containers=containers)}, now, now, lambda _c, _e: Condition()))

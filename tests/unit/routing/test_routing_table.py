@@ -7,8 +7,10 @@ from msgspec.structs import replace
 
 from haystack.model import ports
 from haystack.model.records import Container, Listing, Options
-from haystack.routing.routing_table import PART, Defaults
+from haystack.model.service_options import ServiceOptions
+from haystack.routing.routing_table import PART
 from haystack.routing.rows import ServiceRow, Table
+from tests.fakes.usual import usual
 from tests.oracles.routing_table import changes, of
 from tests.oracles.snapshot import build
 
@@ -27,11 +29,11 @@ def container(number=1, service="web", numbers=(80,), **options):
 
 
 def table(*containers):
-    return of(build(3, "haystack", {"x": Listing(containers=containers)}, 0.0), Defaults("p2c", 60.0, 10.0))
+    return of(build(3, "haystack", {"x": Listing(containers=containers)}, 0.0), usual("p2c", 60.0, 10.0))
 
 
 def row(name, **fields):
-    return ServiceRow(name=name, hosts=(name,), balance="p2c", sticky="", timeout_ms=1000, listeners=((),), **fields)
+    return ServiceRow(name=name, hosts=(name,), options=ServiceOptions(balance="p2c", timeout=1.0), listeners=((),), **fields)
 
 
 def test_a_row_for_the_services_own_name_and_one_for_each_claim():
@@ -53,9 +55,9 @@ def test_a_service_with_one_kind_of_port_is_served_on_both_listeners(numbers, se
     assert [[e.port for e in endpoints] for endpoints in made.listeners] == served
 
 
-@pytest.mark.parametrize(("own", "milliseconds"), [(None, 60_000), (0.5, 500), (0.0001, 1)])
-def test_a_service_has_its_own_timeout_or_the_usual_one(own, milliseconds):
-    assert table(container(timeout=own)).services[0].timeout_ms == milliseconds
+@pytest.mark.parametrize(("own", "seconds"), [(None, 60.0), (0.5, 0.5), (0.0001, 0.0001)])
+def test_a_service_has_its_own_timeout_or_the_usual_one(own, seconds):
+    assert table(container(timeout=own)).services[0].options.timeout == seconds
 
 
 def test_a_service_without_http_is_there_to_say_so():

@@ -10,8 +10,9 @@ from haystack.loop.turns import at_once
 from haystack.model import ports
 from haystack.model.records import STOPPING, Container, Listing
 from haystack.model.snapshot import Snapshot
-from haystack.routing.routing_table import Defaults, Spot
+from haystack.routing.routing_table import Spot
 from haystack.routing.table_updates import Tables
+from tests.fakes.usual import usual
 
 AWAY = Condition(gone="its host is lost: neither its engine nor its port answers")
 REFUSES = Condition(waiting="port 80 does not answer", lost=True)
@@ -32,7 +33,7 @@ class Rig:
 
     def __init__(self) -> None:
         self.builder = Builder(Snapshot(version=0, created=0.0, origin="haystack"))
-        self.tables = Tables(Defaults("p2c", 60.0, 10.0))
+        self.tables = Tables(usual("p2c", 60.0, 10.0))
         self.lost: set[str] = set()
         self.away: set[str] = set()
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from haystack.model.service_options import ServiceOptions
 from haystack.routing.rows import EndpointRow, ServiceRow
 from haystack.routing.tombstones import Lingering
 
 
 def row(name: str, *hosts: str, endpoints: int = 1) -> ServiceRow:
     made = tuple(EndpointRow(f"{name}{n}:80/tcp", "192.0.2.1", 80, 100) for n in range(endpoints))
-    return ServiceRow(name, (name, *hosts), "p2c", "", 60_000, (made,))
+    return ServiceRow(name, (name, *hosts), ServiceOptions(balance="p2c", timeout=60.0), (made,))
 
 
 def test_a_service_that_goes_stays_without_endpoints_until_its_time_is_up() -> None:
