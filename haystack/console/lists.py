@@ -22,8 +22,8 @@ from haystack.loop.turns import Turns, ordered
 from haystack.model import naming, unproxied
 from haystack.model.readiness import of_service
 from haystack.model.reasons import why
-from haystack.model.records import Container, Problem
-from haystack.model.services import SPOKEN, Carried, Endpoint, Service
+from haystack.model.records import SPOKEN, Container, Problem
+from haystack.model.services import Carried, Endpoint, Service
 from haystack.observe.safe_text import printable
 from haystack.routing.rows import LISTENERS
 from haystack.views import in_effect, shapes
@@ -127,9 +127,9 @@ def spoken(endpoint: Endpoint) -> str:
     """What its port is for, and how it is spoken to, where that is not HTTP/1.1 in plain text."""
     if endpoint.listener is None:  # where the name says otherwise, haystack.port has named another one
         return f"{endpoint.port_name}, not served" if endpoint.port_name in LISTENERS else endpoint.port_name
-    if endpoint.speaks == SPOKEN[0]:
+    if endpoint.connection.protocol == SPOKEN[0]:
         return endpoint.listener
-    return f"{endpoint.listener} ({endpoint.speaks})"
+    return f"{endpoint.listener} ({endpoint.connection.protocol})"
 
 
 SERVICE = (Column("service", fold=True), "ready", Column("ports", fold=True), Column("hosts", fold=True), Column("problems", spare=1))

@@ -20,9 +20,8 @@ from haystack.discovery.label_values import path as _path
 from haystack.discovery.label_values import whole as _int
 from haystack.health.policy import POLICIES
 from haystack.model import naming, ports, spelling
-from haystack.model.records import Options, Problem
+from haystack.model.records import SEALED, SPOKEN, Options, Problem
 from haystack.model.service_options import RETRIED
-from haystack.model.services import SEALED, SPOKEN
 from haystack.settings import balance
 
 ITSELF = "haystack.itself"  # on Haystack's own image: such a container is never registered

@@ -28,12 +28,12 @@ from haystack.model.endpoints import endpoints, names
 from haystack.model.reasons import span
 from haystack.model.records import Container
 from haystack.model.reports import FailureRow
-from haystack.model.services import Endpoint, Sealing, Service
+from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Snapshot
 from haystack.observe.journal import Note, unnoted
 
 # Address, port, the container's start, and how it is spoken to: whoever has another one is another endpoint.
-Life = tuple[str, int, float, str, Sealing | None]
+Life = tuple[object, ...]
 YOUNG = 60.0  # seconds for which a container may be starting still
 
 
@@ -89,7 +89,7 @@ class Monitor:
         return container.id in self._expected and not probe_address.is_doubtful(container)
 
     def _condition(self, container: Container, endpoint: Endpoint) -> Condition:
-        if endpoint.sealing is not None and isinstance(seal := self.seal(endpoint), Unsealed):
+        if endpoint.connection.is_sealed and isinstance(seal := self.seal(endpoint), Unsealed):
             return Condition(waiting=seal.why, overdue=not seal.pending)  # workers can't, either
         if self._lives.get(endpoint.id) != _life(container, endpoint):
             return WELL if self._trusted(container) else Condition(waiting=f"port {endpoint.port} {UNKNOWN}")
@@ -211,10 +211,10 @@ class Monitor:
     def _begin(self, container: Container, endpoint: Endpoint) -> None:
         running = self._trusted(container)
         how: dict[str, Any] = {}
-        if endpoint.sealing is not None:
+        if endpoint.connection.is_sealed:
             how["sealer"] = partial(self.seal, endpoint)
-        if endpoint.proxy_protocol:
-            how["greeting"] = GREETINGS[endpoint.proxy_protocol]
+        if endpoint.connection.proxy_protocol:
+            how["greeting"] = GREETINGS[endpoint.connection.proxy_protocol]
         connect: Connect | None = partial(self._connect, **how) if how else None
         self._arrivals.add(endpoint.id, endpoint.address, endpoint.port, running=running, connect=connect)
         self._probe(container, endpoint, running=running)
@@ -225,7 +225,7 @@ class Monitor:
         if asked is None:
             self._prober.drop(endpoint.id)
             return
-        within = endpoint.sealing is not None and int(container.options.health.get("port", endpoint.port)) == endpoint.port
+        within = endpoint.connection.is_sealed and int(container.options.health.get("port", endpoint.port)) == endpoint.port
         asker = partial(self._ask, sealer=partial(self.seal, endpoint)) if within else None
         self._prober.add(endpoint.id, asked, running=running, asker=asker)
 
@@ -249,4 +249,4 @@ class Monitor:
 
 
 def _life(container: Container, endpoint: Endpoint) -> Life:
-    return endpoint.address, endpoint.port, container.since, endpoint.speaks, endpoint.sealing
+    return endpoint.address, endpoint.port, container.since, *endpoint.connection.speech

@@ -96,7 +96,7 @@ def of(options: Options, endpoint: Endpoint) -> Probe | None:
     return Probe(
         address=endpoint.address,
         port=port,
-        http2=service is None and port == endpoint.port and endpoint.speaks in BY_HTTP2,
+        http2=service is None and port == endpoint.port and endpoint.connection.protocol in BY_HTTP2,
         path=asked["path"] if service is None else "",
         service="" if service == WHOLE else service,
         interval=float(asked.get("interval", INTERVAL)),
@@ -107,7 +107,7 @@ def of(options: Options, endpoint: Endpoint) -> Probe | None:
         method=asked.get("method", METHOD),
         host=asked.get("host", ""),
         # another port is another matter, as with HAProxy
-        greeting=GREETINGS[endpoint.proxy_protocol] if port == endpoint.port else b"",
+        greeting=GREETINGS[endpoint.connection.proxy_protocol] if port == endpoint.port else b"",
     )
 
 

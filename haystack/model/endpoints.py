@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from haystack.model import naming, ports
-from haystack.model.records import Container, Port, Problem
-from haystack.model.services import PASSED, SEALED, SPOKEN, Endpoint, Sealing
+from haystack.model.records import OF_TLS, SEALED, SPEECH, ConnectionOptions, Container, Port, Problem
+from haystack.model.services import PASSED, Endpoint
 
 DEFAULT_WEIGHT = 100
+ASKED = ConnectionOptions.__struct_fields__
 
 
 def names(origin: str, container: Container) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
@@ -43,14 +46,21 @@ def _sealed_port(container: Container) -> int | None:
     return next((number for number in ports.SEALED if number in listed), None)
 
 
-def sealing(origin: str, container: Container) -> Sealing | None:
-    """How a container is spoken to within TLS; None: without."""
+def connection(origin: str, container: Container, *, http: bool = True) -> ConnectionOptions:
+    """How connections to a container are made. http: requests go there; else what is sent is none of ours, and neither is its TLS."""
     options = container.options
-    if options.protocol not in SEALED:
-        return None
-    hosts = [host for host in options.hosts if not host.startswith("*.")]
-    name = options.tls_server_name or next(iter(hosts), "") or next(iter(names(origin, container)[0]), "")
-    return Sealing(name=name, ca=options.tls_ca or "", verify=options.tls_verify)
+    sealed = http and options.protocol in SEALED
+    vain = () if sealed else OF_TLS if http else SPEECH
+    asked: dict[str, Any] = {name: value for name in ASKED if (value := getattr(options, name)) is not None and name not in vain}
+    if sealed:
+        asked.setdefault("tls_server_name", _server_name(origin, container))
+    return ConnectionOptions(**asked)
+
+
+def _server_name(origin: str, container: Container) -> str:
+    """What the certificate of a container has to be for, where no label says so."""
+    hosts = [host for host in container.options.hosts if not host.startswith("*.")]
+    return next(iter(hosts), "") or next(iter(names(origin, container)[0]), "")
 
 
 def _endpoint(origin: str, container: Container, port: Port, address: str, alone: int | None, passed: int | None) -> Endpoint:
@@ -71,10 +81,8 @@ def _endpoint(origin: str, container: Container, port: Port, address: str, alone
         protocol=port.protocol,
         port_name=port.name,
         listener=listener,
-        speaks=SPOKEN[0] if listener == PASSED else options.protocol or SPOKEN[0],
-        sealing=sealing(origin, container) if listener and listener != PASSED else None,
+        connection=connection(origin, container, http=listener is not None and listener != PASSED),
         weight=DEFAULT_WEIGHT if options.weight is None else options.weight,
-        proxy_protocol=options.proxy_protocol,
         born=container.since if container.state == "running" else 0.0,
         remote=container.remote,
     )

@@ -11,6 +11,9 @@ import msgspec
 
 from haystack.model.service_options import ServiceOptions
 
+SPOKEN = ("http", "h2c", "h2", "https")  # what haystack.protocol takes
+SEALED = ("h2", "https")  # those of them that are within TLS
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Base of every record here: immutable, compared by value. Each says frozen and kw_only again: kw_only is not inherited."""
@@ -130,6 +133,33 @@ class Options(ServiceOptions, frozen=True, kw_only=True, array_like=False):
     health: Mapping[str, str] = {}
 
 
+class ConnectionOptions(Record, frozen=True, kw_only=True, array_like=True):
+    """How connections to an endpoint are made, as the labels of its container ask for it. Fields are named as those of Options.
+
+    protocol: one of SPOKEN; tls_server_name: that its certificate has to be for, a host name or an IP address; tls_ca: the PEM file of
+    those who may have signed it, empty: the system's; tls_verify: else any certificate will do; proxy_protocol: the version of the PROXY
+    header that a connection begins with, 0: there is none.
+    """
+
+    protocol: str = SPOKEN[0]
+    tls_server_name: str = ""
+    tls_ca: str = ""
+    tls_verify: bool = True
+    proxy_protocol: int = 0
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether they are within TLS."""
+        return self.protocol in SEALED
+
+    @property
+    def speech(self) -> tuple[object, ...]:
+        """What is spoken on them: the protocol, and all of TLS."""
+        return tuple(getattr(self, name) for name in SPEECH)
+
+
+OF_TLS = tuple(name for name in ConnectionOptions.__struct_fields__ if name.startswith("tls_"))
+SPEECH = ("protocol", *OF_TLS)
 STOPPING = "stopping"  # the state of a container that was told to stop and has not ended yet
 ABSENT, AWAITED = "absent", "awaited"  # the state of what stands for a Swarm service without a task that runs; AWAITED: one is on its way
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import enum
 
-from haystack.model.records import Problem, Record
+from haystack.model.records import ConnectionOptions, Problem, Record
 from haystack.model.service_options import ServiceOptions
 
-SPOKEN = ("http", "h2c", "h2", "https")  # what haystack.protocol takes
-SEALED = ("h2", "https")  # those of them that are within TLS
 PASSTHROUGH = "passthrough"  # of haystack.https: the container ends the TLS of its hosts itself
 PASSED = "https"  # the listener of its port for that
 
@@ -61,18 +59,6 @@ class Override(Record, frozen=True, kw_only=True):
         return "weight" if self.weight is not None else "maintenance" if self.scope == "service" else "drain"
 
 
-class Sealing(Record, frozen=True, kw_only=True):
-    """How an endpoint is spoken to within TLS.
-
-    name: that its certificate has to be for, a host name or an IP address; ca: the PEM file of those who may have signed it, empty: the
-    system's; verify: else any certificate will do.
-    """
-
-    name: str
-    ca: str = ""
-    verify: bool = True
-
-
 class Detour(Record, frozen=True, kw_only=True):
     """That requests to an endpoint go to a published port, why so, and the addresses and the port that are its container's own."""
 
@@ -99,16 +85,15 @@ class Endpoint(Destination, frozen=True, kw_only=True):
     """One port of one container as a member of a service.
 
     id: ``SHORTID:PORT/PROTOCOL``, stable while the container lives; target: the DNS name of the container;
-    listener: ``http`` or ``http-alt`` when the port speaks HTTP there, ``https`` when TLS is passed through to it, else None; speaks: how
-    it does, one of SPOKEN; sealing: where that is within TLS;
+    listener: ``http`` or ``http-alt`` when the port speaks HTTP there, ``https`` when TLS is passed through to it, else None; connection:
+    how connections to it are made;
     ready: may be chosen now; reason: why it may or may not, for people; cause: the same, to decide by; since: Unix seconds of the last
     change of that; until: Unix seconds at which it comes back by itself, 0.0 where no time says so; awaited: not ready, but expected within
     seconds, and nobody else is ready;
     unreachable: not ready, for Haystack has no way to it, and nobody else is ready: DNS has it still, for its neighbours may reach it;
     born: Unix seconds at which its container started, 0.0 while that does not run: whoever has another one is another process;
     share: of its weight for now, below 1.0 while it starts slowly; risen: from when that counts, in seconds of a clock that never
-    jumps, 0.0 where it does not start slowly; overrides: of an operator, a drain first; its weight is that of an override by now;
-    proxy_protocol: the version of the PROXY header that connections to it begin with, 0: there is none.
+    jumps, 0.0 where it does not start slowly; overrides: of an operator, a drain first; its weight is that of an override by now.
     remote: it runs on another host than Haystack; address_reason: why requests go to a published port there, empty where they do not:
     `own` is then the address, the other address and the port of its container.
     """
@@ -120,10 +105,8 @@ class Endpoint(Destination, frozen=True, kw_only=True):
     protocol: str
     port_name: str
     listener: str | None = None
-    speaks: str = SPOKEN[0]
-    sealing: Sealing | None = None
+    connection: ConnectionOptions = ConnectionOptions()
     weight: int = 100
-    proxy_protocol: int = 0
     born: float = 0.0
     ready: bool = True
     reason: str = "running"

@@ -17,6 +17,7 @@ from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
 from haystack._fast.net.tls_client import TlsClient
 from haystack._fast.routing.router import Router
 from haystack.catalog.claims import ALL, rank
+from haystack.model.records import ConnectionOptions
 from haystack.net.rights import Right
 from haystack.proxy.via import pseudonym
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
@@ -31,7 +32,7 @@ OWN = {ITSELF[2], PROOFS[2]}
 CHALLENGES = b"/.well-known/acme-challenge/"  # RFC 8555, section 8.3
 
 
-def plain(_row: EndpointRow) -> None:
+def plain(_connection: ConnectionOptions) -> None:
     """No endpoint is spoken to within TLS."""
 
 
@@ -58,7 +59,7 @@ class Routes:
         router: Router,
         workers: int = 1,
         instance: str = "",
-        client: Callable[[EndpointRow], TlsClient | None] = plain,
+        client: Callable[[ConnectionOptions], TlsClient | None] = plain,
         secure: int = 0,
     ) -> None:
         self._client = client
@@ -201,8 +202,7 @@ class Routes:
             member = self._members[place] = back or Member(endpoint, service, place[1])
         if member.endpoint.born != row.born:
             member.endpoint.begin(row.born)
-        member.endpoint.introduces = row.proxy_protocol
-        member.endpoint.use(row.protocol, self._client(row), row.sealing.name if row.sealing is not None else "")
+        member.endpoint.use(row.connection, self._client(row.connection))
         return member
 
     def _leave(self, places: frozenset[Place]) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from haystack._fast.net.tls_client import TlsClient, TrustStore
-from haystack.routing.rows import EndpointRow
+from haystack.model.records import ConnectionOptions
 from haystack.tls.messages import Authorities
 
 OFFERED = {"https": b"http/1.1", "h2": b"h2"}  # by ALPN
-Key = tuple[str, bool, str]  # as in Sealing: ca and verify; protocol
+Key = tuple[str, bool, str]  # as in ConnectionOptions: tls_ca, tls_verify and protocol
 
 
 class WorkerTrust:
@@ -39,15 +39,16 @@ class WorkerTrust:
             if ca in other:
                 client.trust(self._stores.get(ca))
 
-    def client(self, row: EndpointRow) -> TlsClient | None:
-        """How this endpoint is spoken to within TLS; None: without."""
-        if row.sealing is None:
+    def client(self, wanted: ConnectionOptions) -> TlsClient | None:
+        """How an endpoint is spoken to within TLS; None: without."""
+        offered = OFFERED.get(wanted.protocol)
+        if offered is None:
             return None
-        key = row.sealing.ca, row.sealing.verify, row.protocol
+        key = wanted.tls_ca, wanted.tls_verify, wanted.protocol
         found = self._clients.get(key)
         if found is None:
-            found = self._clients[key] = TlsClient(OFFERED[row.protocol], row.sealing.verify)
-            found.trust(self._stores.get(row.sealing.ca))
+            found = self._clients[key] = TlsClient(offered, wanted.tls_verify)
+            found.trust(self._stores.get(wanted.tls_ca))
         return found
 
     async def _store(self, certificates: tuple[bytes, ...]) -> TrustStore:

@@ -227,5 +227,4 @@ def _last(endpoints: tuple[Endpoint, ...]) -> tuple[str, float]:
 
 def _endpoint(endpoint: Endpoint, weight: int) -> EndpointRow:
     address = endpoint.address or endpoint.address6 or ""
-    told = endpoint.speaks, endpoint.sealing, endpoint.proxy_protocol
-    return EndpointRow(endpoint.id, address, endpoint.port, weight, endpoint.born, *told)
+    return EndpointRow(endpoint.id, address, endpoint.port, weight, endpoint.born, endpoint.connection)

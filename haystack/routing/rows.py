@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from haystack.model.records import ConnectionOptions
 from haystack.model.service_options import ServiceOptions
-from haystack.model.services import SPOKEN, Sealing
 
 LISTENERS = ("http", "http-alt")
 ADMIN = "admin"  # the listener of the web side alone, where there is one
@@ -20,8 +20,7 @@ class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
 class EndpointRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One endpoint that is ready.
 
-    weight: 0 to …, 100 being usual; born: since when its process runs, Unix seconds; protocol: one of SPOKEN; sealing: of one within TLS;
-    proxy_protocol: the version of the PROXY header that connections to it begin with; 0: there is none.
+    weight: 0 to …, 100 being usual; born: since when its process runs, Unix seconds; connection: how connections to it are made.
     """
 
     id: str
@@ -29,9 +28,7 @@ class EndpointRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     port: int
     weight: int
     born: float = 0.0
-    protocol: str = SPOKEN[0]
-    sealing: Sealing | None = None
-    proxy_protocol: int = 0
+    connection: ConnectionOptions = ConnectionOptions()
 
 
 class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):

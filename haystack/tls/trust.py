@@ -19,8 +19,9 @@ import structlog
 
 from haystack.health.endpoint_tls import Seal, Unsealed
 from haystack.loop.turns import Turns
-from haystack.model.endpoints import sealing
-from haystack.model.services import Endpoint, Sealing
+from haystack.model.endpoints import connection
+from haystack.model.records import SEALED, ConnectionOptions
+from haystack.model.services import Endpoint
 from haystack.model.snapshot import Snapshot
 from haystack.tls import pem
 from haystack.tls.messages import Authorities
@@ -39,7 +40,7 @@ PENDING = Unsealed("its CA certificates are not read yet", pending=True)
 LABELS = (b"CERTIFICATE", b"TRUSTED CERTIFICATE", b"X509 CERTIFICATE")
 _log = structlog.get_logger("haystack.tls")
 
-Key = tuple[str, bool, str]  # as in Sealing: ca and verify; protocol
+Key = tuple[str, bool, str]  # as in ConnectionOptions: tls_ca, tls_verify and protocol
 Stamp = tuple[int, int, int]
 
 
@@ -69,12 +70,11 @@ class Trust:
         self._version = snapshot.version
         for identity in change.containers if change is not None else {*snapshot.containers, *self._of}:
             container = snapshot.containers.get(identity)
-            asked = sealing(snapshot.origin, container) if container is not None else None
             before = self._of.pop(identity, None)
             if before is not None:
                 self._wanted[before] -= 1
-            if container is not None and asked is not None:
-                key = self._of[identity] = _key(asked, container.options.protocol or "")
+            if container is not None and container.options.protocol in SEALED:
+                key = self._of[identity] = _key(connection(snapshot.origin, container))
                 self._wanted[key] += 1
                 if key not in self._contexts:
                     self._news.set()
@@ -82,11 +82,12 @@ class Trust:
 
     def seal(self, endpoint: Endpoint) -> Seal | Unsealed:
         """How to speak to an endpoint within TLS now."""
-        if endpoint.sealing is None:
+        wanted = endpoint.connection
+        if not wanted.is_sealed:
             return Unsealed("it is spoken to without TLS")
-        key = _key(endpoint.sealing, endpoint.speaks)
+        key = _key(wanted)
         if key in self._contexts:
-            return Seal(self._contexts[key], endpoint.sealing.name, endpoint.speaks)
+            return Seal(self._contexts[key], wanted.tls_server_name, wanted.protocol)
         file = self._files.get(key[0])
         return Unsealed(file.error) if file is not None and file.error else PENDING
 
@@ -131,8 +132,8 @@ class Trust:
                 _log.info("trust.read", file=ca or "the system's", certificates=len(file.certificates))
 
 
-def _key(asked: Sealing, protocol: str) -> Key:
-    return (asked.ca if asked.verify else SYSTEM), asked.verify, protocol
+def _key(wanted: ConnectionOptions) -> Key:
+    return (wanted.tls_ca if wanted.tls_verify else SYSTEM), wanted.tls_verify, wanted.protocol
 
 
 def _read(before: dict[str, File]) -> dict[str, File]:

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from haystack.catalog.claims import ALL, prefix, rank
 from haystack.loop.turns import Turns
 from haystack.model import readiness
+from haystack.model.records import SPOKEN
 from haystack.model.service_options import ServiceOptions
-from haystack.model.services import SPOKEN, Carried, Endpoint, Service
+from haystack.model.services import Carried, Endpoint, Service
 from haystack.routing import locality
 from haystack.routing.routing_table import own_hosts, serving
 from haystack.routing.rows import HTTPS, LISTENERS
@@ -224,14 +225,18 @@ def _detours(served: list[Endpoint]) -> Iterator[str]:
 
 def _spoken(served: list[Endpoint]) -> Iterator[str]:
     """How those are spoken to that are not spoken to in HTTP/1.1 and plain text."""
-    for speaks, sealing in dict.fromkeys((e.speaks, e.sealing) for e in served if e.speaks != SPOKEN[0]):
-        ids = ", ".join([e.id for e in served if (e.speaks, e.sealing) == (speaks, sealing)][:NAMED])
-        if sealing is None:
-            yield f"protocol of {ids}: {speaks}"
-        elif not sealing.verify:
-            yield f"protocol of {ids}: {speaks}, asked for {sealing.name}; any certificate is accepted (haystack.tls.verify)"
+    alike: dict[tuple[object, ...], list[Endpoint]] = {}
+    for each in [e for e in served if e.connection.protocol != SPOKEN[0]]:
+        alike.setdefault(each.connection.speech, []).append(each)
+    for some in alike.values():
+        how, ids = some[0].connection, ", ".join(e.id for e in some[:NAMED])
+        told = f"protocol of {ids}: {how.protocol}"
+        if not how.is_sealed:
+            yield told
+        elif not how.tls_verify:
+            yield f"{told}, asked for {how.tls_server_name}; any certificate is accepted (haystack.tls.verify)"
         else:
-            yield f"protocol of {ids}: {speaks}, with a certificate for {sealing.name}, signed by {sealing.ca or 'a CA of the system'}"
+            yield f"{told}, with a certificate for {how.tls_server_name}, signed by {how.tls_ca or 'a CA of the system'}"
 
 
 def _apart(found: Found) -> list[str]:

@@ -69,8 +69,8 @@ def _web(state: State, endpoints: Sequence[Endpoint]) -> Turns[Web]:
     for some in stretches(endpoints):
         for endpoint in some:
             if endpoint.speaks_http:
-                spoken[endpoint.speaks] = None
-                headed |= {f"v{endpoint.proxy_protocol}"} if endpoint.proxy_protocol else set()
+                spoken[endpoint.connection.protocol] = None
+                headed |= {f"v{version}"} if (version := endpoint.connection.proxy_protocol) else set()
                 container = containers.get(endpoint.container)
                 asked |= container is not None and container.options.protocol is not None
         yield

@@ -74,7 +74,7 @@ def endpoint_shape(endpoint: Endpoint, dns: str) -> LiveEndpoint:
         "type": endpoint.protocol,
         "port_name": endpoint.port_name,
         "listener": endpoint.listener,
-        "protocol": endpoint.speaks if endpoint.listener is not None else None,
+        "protocol": endpoint.connection.protocol if endpoint.listener is not None else None,
         "weight": endpoint.weight,
         "share": endpoint.share,
         "standing": standing(endpoint),

@@ -144,7 +144,7 @@ def service_shape(service: Membership, ttl: int, now: float) -> ServiceAnswer:
         "remote": endpoint.remote,
         "port_name": endpoint.port_name,
         "listener": endpoint.listener,
-        "protocol": endpoint.speaks if endpoint.listener is not None else None,
+        "protocol": endpoint.connection.protocol if endpoint.listener is not None else None,
         "ready": endpoint.ready,
         "panicked": endpoint.panicked,
         "reason": why(endpoint, now),

@@ -11,7 +11,7 @@ import pytest
 
 from haystack import __version__
 from haystack.dns.peers import Standing
-from haystack.model.records import Engine
+from haystack.model.records import ConnectionOptions, Engine
 from haystack.model.services import Cause, Override
 from tests.fakes.browser import Site, Tab, chromium, endpoint, service
 
@@ -26,9 +26,9 @@ def browser() -> Iterator[Any]:
 
 def test_a_protocol_that_is_not_plain_http_is_told_beside_the_listener(browser: Any) -> None:
     with Site() as made:
-        made.show(
-            service("web", endpoint(1), endpoint(2, speaks="https"), endpoint(3, speaks="h2c"), endpoint(4, listener=None, port_name="ssh"))
-        )
+        sealed, shared = (ConnectionOptions(protocol=protocol) for protocol in ("https", "h2c"))
+        others = endpoint(2, connection=sealed), endpoint(3, connection=shared), endpoint(4, listener=None, port_name="ssh")
+        made.show(service("web", endpoint(1), *others))
         with Tab(browser, f"{made.url}#/service/web.services.haystack") as page:
             cells = page.locator(".rows .protocol")
             assert sorted(cells.all_inner_texts()) == ["http", "http (h2c)", "http (https)", "ssh"]

@@ -12,6 +12,7 @@ from random import Random
 from hpack import Decoder
 from hyperframe.frame import DataFrame, Frame, HeadersFrame, SettingsFrame
 
+from haystack.model.records import ConnectionOptions
 from tests.fakes.http2 import PREFACE, cut
 from tests.fuzz import mutate, oracles, run, script
 from tests.fuzz.ends import End, Places
@@ -34,7 +35,7 @@ class Http2UpRig(Rig):
     def __init__(self, places: Places) -> None:
         super().__init__(places)
         for endpoint in self.service.endpoints:
-            endpoint.use("h2c")
+            endpoint.use(ConnectionOptions(protocol="h2c"))
 
     def look(self) -> bool:
         known = len(self.endpoints)

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from haystack.model.records import SEALED
 from haystack.model.reports import Trace
-from haystack.model.services import SEALED
 
 Value = str | int | bool | list[str]
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE", "QUERY"})

@@ -9,9 +9,8 @@ from haystack.command_line import commands
 from haystack.discovery import labels
 from haystack.health import probe
 from haystack.model import naming
-from haystack.model.records import Options
+from haystack.model.records import SPOKEN, Options
 from haystack.model.service_options import RETRIED
-from haystack.model.services import SPOKEN
 from haystack.settings import balance
 from haystack.settings.settings import Settings, display, load, variable
 

@@ -92,7 +92,7 @@ cdef class Endpoint:
     cdef readonly int limit             # exchanges in flight at once, in this worker; 0: any number
     cdef dict limits                    # who says so → what; None: nobody has
     cdef readonly list queues           # where exchanges wait for room on it; None: nowhere
-    cdef public int introduces          # version of the PROXY header that its connections begin with; 0: there is none
+    cdef readonly int introduces        # version of the PROXY header that its connections begin with; 0: there is none
     cdef public bint gone               # left the table: drains, pools nothing
     cdef readonly bint stopped          # because its container was told to stop: what it breaks off says nothing against a request
     cdef readonly int stops             # how often it was

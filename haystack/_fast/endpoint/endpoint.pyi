@@ -1,6 +1,7 @@
 from typing import TypeAlias
 
 from haystack._fast.net.tls_client import TlsClient, TlsTarget
+from haystack.model.records import ConnectionOptions
 from haystack.model.service_options import ServiceOptions
 
 Address: TypeAlias = tuple[str, int] | str
@@ -11,14 +12,13 @@ class Endpoint:
     address: Address
     in_flight: int
     gone: bool
-    introduces: int
     stopped: bool
     stops: int
     worth_keeping: bool
     born: float
     protocol: int
     tls: TlsTarget | None
-    def use(self, protocol: str, client: TlsClient | None = None, name: str = "") -> None: ...
+    def use(self, connection: ConnectionOptions, client: TlsClient | None = None) -> None: ...
     def retire(self, gone: bool) -> None: ...
     def stop(self) -> None: ...
     def begin(self, born: float) -> None: ...

@@ -192,18 +192,21 @@ cdef class Endpoint:
             self.queues.append(queue)
         return 0
 
-    def use(self, str protocol, TlsClient client=None, str name=""):
-        """Set the protocol that is spoken to it, one of model/records.py's SPOKEN. Pooled connections of another one are closed.
+    def use(self, object connection, TlsClient client=None):
+        """Set how connections to it are made: a ConnectionOptions of model/records.py. Pooled ones that speak otherwise are closed.
 
-        client, name: for TLS, the context, and the name that the endpoint's certificate is verified for.
+        client: the context of TLS, where they are within that.
         """
-        cdef bint same = self.protocol == PROTOCOLS[protocol]
-        self.protocol = PROTOCOLS[protocol]
+        cdef int before = self.protocol
+        cdef bint same
+        self.protocol = PROTOCOLS[connection.protocol]
+        self.introduces = connection.proxy_protocol
+        same = self.protocol == before
         if client is None:
             same = same and self.tls is None
             self.tls = None
-        elif self.tls is None or self.tls.client is not client or self.tls.name != name:
-            self.tls = TlsTarget(client, name)
+        elif self.tls is None or self.tls.client is not client or self.tls.name != connection.tls_server_name:
+            self.tls = TlsTarget(client, connection.tls_server_name)
             same = False
         if not same:
             self.end_idle()

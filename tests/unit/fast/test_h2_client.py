@@ -7,6 +7,7 @@ import h2.connection
 import h2.events
 import pytest
 
+from haystack.model.records import ConnectionOptions
 from tests.fuzz.ends import End
 from tests.fuzz.rig import Rig
 from tests.fuzz.service import Manner
@@ -85,7 +86,7 @@ class Peers:
 def peers(rig: Rig) -> Peers:
     """Both endpoints of the rig speak HTTP/2; one of them is in the table."""
     for endpoint in rig.service.endpoints:
-        endpoint.use("h2c")
+        endpoint.use(ConnectionOptions(protocol="h2c"))
     rig.service.change(ONE, Manner(0))
     return Peers(rig)
 
@@ -172,7 +173,7 @@ def test_another_protocol_from_now_on(rig: Rig, peers: Peers) -> None:
     client = rig.connect()
     client.send(GET)
     peers.settle()
-    rig.service.endpoints[0].use("http")
+    rig.service.endpoints[0].use(ConnectionOptions(protocol="http"))
     peers.all[0].answer()
     peers.settle()
     assert client.seen.endswith(b"ok")
@@ -217,7 +218,7 @@ def test_a_broken_connection_says_nothing_of_what_was_not_sent(rig: Rig, peers: 
 
 
 def test_a_refused_endpoint(rig: Rig, peers: Peers) -> None:
-    rig.service.endpoints[4].use("h2c")
+    rig.service.endpoints[4].use(ConnectionOptions(protocol="h2c"))
     rig.service.change(1 << 4, Manner.HASTY)
     clients = [rig.connect() for _ in range(3)]
     for client in clients:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from haystack._fast.exchange import testing
+from haystack.model.records import ConnectionOptions
 from tests.fuzz.ends import End
 from tests.fuzz.rig import Rig
 from tests.fuzz.service import Manner
@@ -21,7 +22,7 @@ DEAF = 3  # of the endpoints, the one that takes no connection and does not refu
 @pytest.fixture
 def peers(rig: Rig) -> Peers:
     for endpoint in rig.service.endpoints:
-        endpoint.use("h2c")
+        endpoint.use(ConnectionOptions(protocol="h2c"))
     rig.service.timeout_ms = 3_600_000  # of requests, which is none of this
     rig.service.change(ONE, Manner(0))
     return Peers(rig)
@@ -104,7 +105,7 @@ def test_who_has_nothing_to_answer_is_not_asked(rig: Rig, peers: Peers) -> None:
 def test_one_that_is_not_connected_yet_is_not_asked(rig: Rig, peers: Peers) -> None:
     """Where the endpoint is told whose a connection is (PROXY protocol), its one request has it before it is made."""
     deaf = rig.service.endpoints[DEAF]
-    deaf.introduces = 2
+    deaf.use(ConnectionOptions(protocol="h2c", proxy_protocol=2))
     rig.service.change(1 << DEAF, Manner(0))
     client = rig.connect()
     client.send(GET)

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from haystack._fast.exchange import outliers, testing
+from haystack.model.records import ConnectionOptions
 from tests.fuzz.ends import End
 from tests.fuzz.rig import ANSWER, Rig
 from tests.fuzz.service import Manner
@@ -154,7 +155,7 @@ def test_its_endpoint_counts_as_one_that_keeps_it_waiting(rig: Rig) -> None:
 def peers(rig: Rig) -> Peers:
     """Both endpoints of the rig speak HTTP/2."""
     for endpoint in rig.service.endpoints:
-        endpoint.use("h2c")
+        endpoint.use(ConnectionOptions(protocol="h2c"))
     return Peers(rig)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from haystack._fast.net.tls_client import TlsClient
+from haystack.model.records import ConnectionOptions
 from tests.fakes.pki import Authority, server_context
 from tests.fakes.sealed import Sealed
 from tests.fuzz.ends import End
@@ -43,7 +44,7 @@ class Endpoints:
         if self.is_sealed:
             self._context.set_alpn_protocols([ALPN[protocol]])
         for endpoint in self.rig.service.endpoints:
-            endpoint.use(protocol, TlsClient(ALPN[protocol].encode(), False) if self.is_sealed else None)
+            endpoint.use(ConnectionOptions(protocol=protocol), TlsClient(ALPN[protocol].encode(), False) if self.is_sealed else None)
         self.rig.service.change(ONE, Manner(0))
 
     def settle(self) -> None:

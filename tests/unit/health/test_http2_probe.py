@@ -6,13 +6,13 @@ from msgspec.structs import replace
 from haystack.health import asking
 from haystack.health.endpoint_tls import Unsealed
 from haystack.health.probe import of
-from haystack.model.records import Options
+from haystack.model.records import ConnectionOptions, Options
 from tests.fakes.state import ENDPOINT
 
 
-@pytest.mark.parametrize(("speaks", "http2"), [("http", False), ("https", False), ("h2c", True), ("h2", True)])
-def test_a_path_is_asked_for_as_the_endpoint_is_spoken_to(speaks, http2):
-    endpoint = replace(ENDPOINT, speaks=speaks)
+@pytest.mark.parametrize(("protocol", "http2"), [("http", False), ("https", False), ("h2c", True), ("h2", True)])
+def test_a_path_is_asked_for_as_the_endpoint_is_spoken_to(protocol, http2):
+    endpoint = replace(ENDPOINT, connection=ConnectionOptions(protocol=protocol))
     assert of(Options(health={"path": "/up"}), endpoint).http2 is http2
     assert of(Options(health={"path": "/up", "port": "9000"}), endpoint).http2 is False
 

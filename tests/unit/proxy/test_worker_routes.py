@@ -11,8 +11,8 @@ import pytest
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
 from haystack._fast.routing.router import Router
+from haystack.model.records import SPOKEN, ConnectionOptions
 from haystack.model.service_options import ServiceOptions
-from haystack.model.services import SPOKEN, Sealing
 from haystack.proxy.worker_routes import Routes, plain
 from haystack.proxy.worker_trust import WorkerTrust
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
@@ -154,12 +154,16 @@ def test_another_process_at_the_same_address_is_the_same_cell_with_a_new_beginni
     assert (routes.find("web").members[0].endpoint is endpoint, endpoint.born) == (True, 1234.5)
 
 
+def spoken(name, address, port, protocol, **tls):
+    return EndpointRow(name, address, port, 100, connection=ConnectionOptions(protocol=protocol, **tls))
+
+
 def test_each_endpoint_is_spoken_to_as_its_own_row_has_it(routes):
-    rows = [EndpointRow(f"{word}:80/tcp", f"10.0.1.{n}", 80, 100, 0.0, word) for n, word in enumerate(SPOKEN, 1)]
+    rows = [spoken(f"{word}:80/tcp", f"10.0.1.{n}", 80, word) for n, word in enumerate(SPOKEN, 1)]
     routes.show(service("web", *rows))
     endpoints = {m.endpoint.key: m.endpoint for m in routes.find("web").members}
     assert [endpoints[row.id].protocol for row in rows] == [0, 1, 2, 3]
-    routes.show(service("web", msgspec.structs.replace(rows[0], protocol="https")))
+    routes.show(service("web", msgspec.structs.replace(rows[0], connection=ConnectionOptions(protocol="https"))))
     assert endpoints[rows[0].id].protocol == 3
 
 
@@ -343,9 +347,9 @@ async def test_endpoints_with_the_same_ca_have_one_client_and_a_change_of_it_rea
     told: list[Exception] = []
     trust = WorkerTrust(told.append)
     pem = Authority(tmp_path).path.read_bytes()
-    one, two = (EndpointRow(n, "10.0.0.1", port, 100, 0.0, "https", Sealing(name="db", ca="/ca")) for n, port in (("a", 1), ("b", 2)))
+    one, two = (ConnectionOptions(protocol="https", tls_server_name=name, tls_ca="/ca") for name in ("db", "other"))
     client = trust.client(one)
-    assert (trust.client(two) is client, trust.client(A), client.is_ready) == (True, None, False)
+    assert (trust.client(two) is client, trust.client(A.connection), client.is_ready) == (True, None, False)
     await trust.take(Authorities((("/ca", (pem,)),)))
     assert client.is_ready
     version = client.version
@@ -355,20 +359,20 @@ async def test_endpoints_with_the_same_ca_have_one_client_and_a_change_of_it_rea
     assert (client.version, len(told)) == (version + 1, 1)
     await trust.take(Authorities())
     assert not client.is_ready
-    open_one = msgspec.structs.replace(one, sealing=Sealing(name="db", ca="/ca", verify=False))
+    open_one = msgspec.structs.replace(one, tls_verify=False)
     assert trust.client(open_one).is_ready
 
 
 async def test_another_way_of_speaking_keeps_nothing_of_the_old_one(tmp_path):
     trust = WorkerTrust([].append)
     routes = Fed(trust.client)
-    row = EndpointRow("a", "10.0.0.1", 1, 100, 0.0, "https", Sealing(name="db", ca="/ca"))
+    row = spoken("a", "10.0.0.1", 1, "https", tls_server_name="db", tls_ca="/ca")
     routes.show(service("web", row))
     endpoint = routes.find("web").members[0].endpoint
     first = endpoint.tls
     routes.show(service("web", row, B))
     assert endpoint.tls is first
-    routes.show(service("web", msgspec.structs.replace(row, sealing=Sealing(name="other", ca="/ca"))))
+    routes.show(service("web", spoken("a", "10.0.0.1", 1, "https", tls_server_name="other", tls_ca="/ca")))
     assert (endpoint.tls is first, endpoint.tls.name) == (False, "other")
-    routes.show(service("web", msgspec.structs.replace(row, protocol="http", sealing=None)))
+    routes.show(service("web", spoken("a", "10.0.0.1", 1, "http")))
     assert endpoint.tls is None
