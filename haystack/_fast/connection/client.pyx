@@ -47,14 +47,14 @@ cdef class ClientConnection(Connection):
         self.transport = transport
         self.target = self.endpoint.tls
         self.connecting = True
-        self.worker.endpoints += self.endpoint.family != AF_UNIX
+        self.worker.endpoints += self.endpoint.sockaddr.family != AF_UNIX
         try:
             self.worker.poller.watch(transport, fd, EVENTS)
         except OSError:
             return SHORT                # the kernel watches no more; the descriptor is closed already
-        if self.endpoint.family != AF_UNIX:
+        if self.endpoint.sockaddr.family != AF_UNIX:
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
-        if connect(fd, <sockaddr *>self.endpoint.sockaddr, self.endpoint.sockaddr_size) < 0 and errno != EINPROGRESS:
+        if connect(fd, <sockaddr *>self.endpoint.sockaddr.raw, self.endpoint.sockaddr.size) < 0 and errno != EINPROGRESS:
             error = errno
             self.close()
             return SHORT if is_own(error) else REFUSED
@@ -94,7 +94,7 @@ cdef class ClientConnection(Connection):
     cdef int on_closed(self) except -1:
         Connection.on_closed(self)
         leave(&self.place)
-        self.worker.endpoints -= self.endpoint.family != AF_UNIX
+        self.worker.endpoints -= self.endpoint.sockaddr.family != AF_UNIX
         return 0
 
     cdef bint is_old(self) noexcept:

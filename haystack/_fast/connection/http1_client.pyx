@@ -204,7 +204,7 @@ cdef class Http1ClientLeg(UpLeg):
     cdef bint unseen(self, bint clean) noexcept:
         """Whether nobody can have acted on this exchange's request, now that the connection has ended. clean: with a FIN."""
         cdef int fd = self.connection.transport.fd
-        return self.connection.endpoint.family != AF_UNIX and fd >= 0 and untouched(fd, self.before, clean)
+        return self.connection.endpoint.sockaddr.family != AF_UNIX and fd >= 0 and untouched(fd, self.before, clean)
 
     cdef int on_deadline(self) except -1:
         cdef int64_t now = self.connection.worker.poller.now

@@ -328,7 +328,7 @@ cdef class Http2ClientLeg(UpLeg):
             return 0
         self.closed = True
         if not self.ended and self.fate == Fate.NO_FATE:
-            if fate != Fate.MALFORMED and not unseen and self.endpoint.family != AF_UNIX and self.connection.transport.fd >= 0:
+            if fate != Fate.MALFORMED and not unseen and self.endpoint.sockaddr.family != AF_UNIX and self.connection.transport.fd >= 0:
                 unseen = untouched(self.connection.transport.fd, self.request.head_at, fate == Fate.LOST_CLEANLY)
             self.fate = Fate.REFUSED if unseen and fate != Fate.MALFORMED else fate
         if self.touch.ring == NULL:

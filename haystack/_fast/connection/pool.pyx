@@ -161,7 +161,7 @@ cdef int fail_waiting(Endpoint endpoint, const char *error, int status) except -
 
 cdef Dial connect(WorkerState worker, Endpoint endpoint, ClientConnection client, int64_t patience) except? Dial.REFUSED:
     """Begin to connect."""
-    cdef int fd = open_socket(worker, endpoint.family)
+    cdef int fd = open_socket(worker, endpoint.sockaddr.family)
     if fd < 0:
         return Dial.SHORT
     client.worker = worker

@@ -41,6 +41,10 @@ cdef struct Hearing:                    # ns of the pickers' clock; 0: never
     int64_t heard                       # when it answered last
     int64_t probed                      # when it was picked last to see how it does
 
+cdef struct SocketAddress:              # as the kernel takes it
+    char raw[128]
+    int size, family
+
 cdef struct Load:                       # of an endpoint, as the control process was last told
     bint noted                          # stands in the worker's list of those that it looks at with each report
     int in_flight, pooled
@@ -77,10 +81,8 @@ cdef class Endpoint:
     cdef readonly str key               # CONTAINER-SHORT-ID:PORT/tcp
     cdef readonly str label             # IP:PORT, as shown
     cdef readonly object address        # (ip, port), or a unix socket's path
-    cdef char sockaddr[128]
+    cdef SocketAddress sockaddr
     cdef readonly double born           # since when its process runs, Unix seconds
-    cdef int sockaddr_size
-    cdef int family
     cdef readonly int protocol          # a Protocol: how it is spoken to
     cdef readonly TlsTarget tls         # None: not within TLS
     cdef readonly int in_flight         # changed by take_on and let_go alone

@@ -257,35 +257,35 @@ cdef class Endpoint:
         return 0
 
     cdef int set_unix(self, bytes path) except -1:
-        cdef sockaddr_un *a = <sockaddr_un *>self.sockaddr
+        cdef sockaddr_un *a = <sockaddr_un *>self.sockaddr.raw
         if not 0 < len(path) < 108:
             raise ValueError(f"the path of a unix socket has 1 to 107 bytes, not {len(path)}")
-        memset(self.sockaddr, 0, sizeof(self.sockaddr))
+        memset(&self.sockaddr, 0, sizeof(self.sockaddr))
         a.sun_family = AF_UNIX
         memcpy(a.sun_path, <const char *>path, len(path))
-        self.family = AF_UNIX
-        self.sockaddr_size = sizeof(sockaddr_un)
+        self.sockaddr.family = AF_UNIX
+        self.sockaddr.size = sizeof(sockaddr_un)
         return 0
 
     cdef int set_inet(self, str ip, int port) except -1:
-        cdef sockaddr_in *a4 = <sockaddr_in *>self.sockaddr
-        cdef sockaddr_in6 *a6 = <sockaddr_in6 *>self.sockaddr
+        cdef sockaddr_in *a4 = <sockaddr_in *>self.sockaddr.raw
+        cdef sockaddr_in6 *a6 = <sockaddr_in6 *>self.sockaddr.raw
         cdef bytes packed
-        memset(self.sockaddr, 0, sizeof(self.sockaddr))
+        memset(&self.sockaddr, 0, sizeof(self.sockaddr))
         try:
             packed = socket.inet_pton(socket.AF_INET6 if ":" in ip else socket.AF_INET, ip)
         except OSError:
             raise ValueError(f"{ip!r} is not an IP address") from None
         if len(packed) == 4:
-            a4.sin_family = self.family = AF_INET
+            a4.sin_family = self.sockaddr.family = AF_INET
             a4.sin_port = htons(port)
             memcpy(&a4.sin_addr, <const char *>packed, 4)
-            self.sockaddr_size = sizeof(sockaddr_in)
+            self.sockaddr.size = sizeof(sockaddr_in)
         else:
-            a6.sin6_family = self.family = AF_INET6
+            a6.sin6_family = self.sockaddr.family = AF_INET6
             a6.sin6_port = htons(port)
             memcpy(&a6.sin6_addr, <const char *>packed, 16)
-            self.sockaddr_size = sizeof(sockaddr_in6)
+            self.sockaddr.size = sizeof(sockaddr_in6)
         return 0
 
     @property
