@@ -41,9 +41,9 @@ class Merged:
                 suspects |= self._arrived(source, arrival)
             elif old is None or old.containers is not listing.containers:
                 suspects |= yield from self._relisted(source, old.containers if old else (), listing.containers)
-        self._listings = dict(listings)
-        if suspects:
+        if suspects or _engines(listings) != _engines(self._listings):  # the problem tells of the engine, which may be known later
             self.twice = build.duplicates(listings)
+        self._listings = dict(listings)
         touched: set[str] = set()
         for identity in suspects:
             if self._settle(identity):
@@ -90,3 +90,8 @@ class Merged:
             return self.containers.pop(identity, None) is not None
         self.containers[identity] = found
         return found != old
+
+
+def _engines(listings: Sources) -> list[str]:
+    """The id of each source's engine; empty: there is none, or it is not known yet."""
+    return [listing.engine.id if listing.engine is not None else "" for listing in listings.values()]

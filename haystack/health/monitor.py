@@ -249,4 +249,4 @@ class Monitor:
 
 
 def _life(container: Container, endpoint: Endpoint) -> Life:
-    return endpoint.address, endpoint.port, container.since, *endpoint.connection.speech
+    return endpoint.address, endpoint.port, container.since, endpoint.connection

@@ -3,10 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
+from haystack.catalog.build import unwatched
 from haystack.catalog.check import SnapshotError, check
+from haystack.catalog.incremental import Builder
 from haystack.loop.turns import at_once
 from haystack.model import ports
 from haystack.model.records import Container, Engine, Listing, Options, Problem
+from haystack.model.snapshot import Snapshot
 from tests.oracles.snapshot import build
 
 
@@ -94,6 +97,18 @@ def test_an_engine_that_is_named_twice_is_told_once_whatever_it_lists():
             ),
         )
     }
+
+
+def test_an_engine_of_which_it_is_learned_later_that_it_is_named_twice_is_told_as_that():
+    """Its containers are listed before its id is known."""
+    engine, builder = Engine(id="E", name="one", host="h"), Builder(Snapshot(version=0, created=0.0, origin="haystack"))
+    told = []
+    for own in (None, engine, None):
+        listings = {"x": Listing(engine=engine, containers=(container(),)), "y": Listing(engine=own, containers=(container(),))}
+        snapshot = at_once(builder.build(listings, 1.0, 1.0, unwatched))
+        told.append(snapshot and snapshot.problems[0][1].message)
+    listed = f"1 containers that x lists too, {container().id[:12]} first: listed once"
+    assert told == [listed, "it leads to the engine of x, too: its containers are listed once", listed]
 
 
 def test_engines_of_one_id_that_list_others_are_two():

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from haystack.catalog.registry import Registry
 from haystack.health.monitor import Monitor
 from haystack.health.probe import judged
+from haystack.health.tcp_check import GREETINGS
 from haystack.model import ports
 from haystack.model.records import Container, Listing, Obstacle, Options
 from haystack.model.reports import FailureRow
@@ -28,13 +29,15 @@ class Rig:
         self.accepting = set()
         self.silent = set()
         self.well = set()
+        self.greeted = []
         self.registry = Registry("haystack")
         self.monitor = self.registry.watcher = Monitor(self.registry.refresh, self.connect, self.ask)
         self.registry.add_reader(self.monitor.follow)
         self.news = asyncio.Event()
         self.registry.subscribe(lambda _: self.news.set())
 
-    async def connect(self, address, _port):
+    async def connect(self, address, _port, greeting=b""):
+        self.greeted.append(greeting)
         await asyncio.sleep(0.001)
         return "" if address in self.accepting else "does not answer" if address in self.silent else "does not accept"
 
@@ -83,6 +86,17 @@ async def test_a_restarted_one_is_new_again_even_if_its_end_was_never_seen(rig):
     rig.list(container(1, since=2.0))
     assert rig.seen() == [(False, WAITS, True)]
     await rig.until(lambda seen: seen[0][0])
+
+
+@pytest.mark.parametrize(("options", "greeting"), [(Options(protocol="h2c"), b""), (Options(proxy_protocol=2), GREETINGS[2])])
+async def test_so_is_one_whose_connections_are_made_in_another_way(rig, options, greeting):
+    """As by a static file, whose labels change while its containers run."""
+    rig.accepting.add("10.0.0.1")
+    rig.list(container(1))
+    rig.list(container(1, options=options))
+    assert rig.seen() == [(False, WAITS, True)]
+    await rig.until(lambda seen: seen[0][0])
+    assert rig.greeted[-1] == greeting
 
 
 async def test_so_is_one_that_was_told_to_stop_and_did_not(rig):
