@@ -133,7 +133,6 @@ FRAMES = {
     "reset of nothing": raw(3, 0, 1, b"\0\0\0\x08") * 500,
     "pong": PingFrame(0, b"12345678", flags=["ACK"]).serialize() * 500,
     "settings ack": raw(4, 1, 0) * 500,
-    "goaway": raw(7, 0, 0, bytes(8)) * 500,
     "priority update": raw(0x10, 0, 0, b"\0\0\0\1u=0") * 500,
     "priority update of many": b"".join(raw(0x10, 0, 0, struct.pack(">I", n) + b"u=0") for n in range(1001, 2001, 2)),
 }
@@ -145,6 +144,11 @@ def test_frames_that_carry_no_request(web, frames):
         return (client.head(WEB).serialize() if number == 0 else b"") + frames
 
     assert attack(web, make) is not None
+
+
+def test_a_client_that_says_again_and_again_that_it_goes(web):
+    """It may get its answer before it was too much, and then its connection ends without another word (RFC 9113, section 6.8)."""
+    attack(web, lambda client, number: (client.head(WEB).serialize() if number == 0 else b"") + raw(7, 0, 0, bytes(8)) * 500)
 
 
 OF_NOTHING = {"names": (b"\0\0\0", CALM), "names, Huffman": (b"\0\x80\x80", CALM), "values": (b"\0\1a\0", 0)}

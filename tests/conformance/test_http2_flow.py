@@ -115,7 +115,7 @@ def test_windows_of_streams_that_are_reset_come_back(web):
             client.hear(lambda: client.settled)
             for _ in range(6):
                 number = client.begin(WEB, "/never", "POST", fields=[("content-length", str(80 * MEGA))], end=False)
-                fill(client, number)
+                client.fill(number)
                 assert client.h2.local_flow_control_window(number) == 0
                 client.cancel(number)
             client.ping()
@@ -125,20 +125,6 @@ def test_windows_of_streams_that_are_reset_come_back(web):
             assert client.post(WEB, b"x" * 600_000).status == 200
     finally:
         gate.set()
-
-
-def fill(client, number, quiet: float = 0.5):
-    """Send on a stream until nothing of its windows comes back any more, or it is answered."""
-    last = time.monotonic()
-    while time.monotonic() - last < quiet and not client.answers[number].over:
-        size = min(16384, client.h2.local_flow_control_window(number))
-        if size:
-            client.h2.send_data(number, b"u" * size)
-            client.flush()
-            last = time.monotonic()
-        client.socket.settimeout(0.05 if not size else 0.0001)
-        with contextlib.suppress(TimeoutError):
-            client.take_in()
 
 
 def test_bodies_that_endpoints_do_not_take_have_a_bound_in_all(fakes):
@@ -183,7 +169,7 @@ def test_windows_of_bodies_that_nobody_wants_come_back(web):
         client.hear(lambda: client.settled)
         for _ in range(8):
             number = client.begin("nobody.services.haystack", method="POST", end=False)
-            fill(client, number)
+            client.fill(number)
             assert client.answers[number].status == 404
         client.ping()
         assert client.h2.outbound_flow_control_window > ALL_WINDOW // 2
@@ -313,7 +299,7 @@ def test_a_body_that_has_to_wait_for_others_windows_is_not_called_slow(fakes):
         client.hear(lambda: client.settled)
         for _ in range(40):
             number = client.begin(host("of30s"), method="POST", fields=[("content-length", str(80 * MEGA))], end=False)
-            fill(client, number, 0.2)
+            client.fill(number, 0.2)
             if client.h2.outbound_flow_control_window == 0:
                 break
         assert client.h2.outbound_flow_control_window == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import os
 import threading
@@ -12,8 +13,9 @@ import pytest
 from hyperframe.frame import DataFrame, RstStreamFrame
 
 from tests.fakes.h2c import WEB, house
-from tests.fakes.origin import Call, respond
-from tests.fakes.worker import resident, until
+from tests.fakes.http2 import Http2Client
+from tests.fakes.origin import Call, Origin, respond
+from tests.fakes.worker import Haystack, Member, host, resident, until
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 MEGA = 1 << 20
@@ -292,3 +294,40 @@ def test_a_client_that_opens_no_window_stops_the_endpoint(web):
         assert count < 200
         assert resident(worker) - before < 2_000_000
         assert not client.of(RstStreamFrame)
+
+
+def deaf(gate: threading.Event):
+    """Switch, and read nothing more until the gate opens."""
+
+    async def script(call: Call) -> None:
+        await call.send(accepted(call))
+        call.writer.transport.pause_reading()
+        await asyncio.to_thread(gate.wait, 40)
+        call.keep = False
+
+    return script
+
+
+def test_tunnels_that_fill_the_window_give_way_to_requests_that_wait_for_it(fakes):
+    """Once their endpoints have taken nothing for their services' timeout. Else these would wait for as long as a tunnel may be silent."""
+    gate = threading.Event()
+    origins = [Origin(fakes, script).start() for script in (deaf(gate), respond())]
+    members = [Member(name, each.port, {"haystack.timeout": "3s"}) for name, each in zip(("deaf", "web"), origins, strict=True)]
+    with contextlib.ExitStack() as stack:
+        haystack = stack.enter_context(Haystack(members, HAYSTACK_H2C="on", HAYSTACK_TUNNEL_TIMEOUT="1h"))
+        client = stack.enter_context(Http2Client(haystack.port))
+        stack.callback(gate.set)
+        client.hear(lambda: client.settled)
+        tunnels = []
+        while client.h2.outbound_flow_control_window and len(tunnels) < 60:
+            tunnels.append(client.begin(host("deaf"), "/chat", "CONNECT", fields=ASK, end=False, protocol="websocket"))
+            client.hear(lambda: client.answers[tunnels[-1]].status == 200)
+            client.fill(tunnels[-1], 0.3)
+        assert client.h2.outbound_flow_control_window == 0
+        waits = client.begin(host("web"), method="POST", fields=[("content-length", "2")], end=False)
+        client.hear(lambda: client.h2.outbound_flow_control_window > 0)
+        client.upload(waits, b"ok", end=True)
+        assert client.answer(waits).status == 200
+        assert origins[1].requests[-1].body == b"ok"
+    for origin in origins:
+        origin.stop()

@@ -5,6 +5,7 @@ Blocking, with a time limit on every read. Without a context they speak without 
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import time
@@ -158,6 +159,19 @@ class Http2Client:
         while not condition():
             self.socket.settimeout(max(0.001, end - time.monotonic()))
             self.take_in()
+
+    def fill(self, number: int, quiet: float = 0.5) -> None:
+        """Send on a stream until nothing of its windows has come back for so many seconds, or it is over."""
+        last = time.monotonic()
+        while time.monotonic() - last < quiet and not self.answers[number].over:
+            size = min(16384, self.h2.local_flow_control_window(number))
+            if size:
+                self.h2.send_data(number, b"u" * size)
+                self.flush()
+                last = time.monotonic()
+            self.socket.settimeout(0.05 if not size else 0.0001)
+            with contextlib.suppress(TimeoutError):
+                self.take_in()
 
     def take_in(self) -> None:
         """One read."""

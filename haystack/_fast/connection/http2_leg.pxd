@@ -36,6 +36,7 @@ cdef struct Arriving:       # a request
     bint trails             # it counts in `trailing`
     bint ending             # nobody has anything to do with it, but the response's end has not gone: it counts in `waiting`
     int64_t handed          # bytes of the body that went on
+    int64_t moved           # when some did, or came while none waited: milliseconds
     int64_t held            # bytes of memory that it is counted with
     int refusal             # the status that refuses its head, or its trailer section; 0: none
     bint crowded            # its head has too many fields

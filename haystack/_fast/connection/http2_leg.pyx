@@ -164,10 +164,12 @@ cdef class Http2ServerLeg(DownLeg):
         return self.done
 
     cdef bint is_held_up(self, int64_t since) noexcept:
-        cdef Streams c = self.connection
-        return c is not None and (
-            c.transport.unsent() > 0        # so nothing is read of its connection (http2_server.pyx)
-            or 0 < since <= c.bodies.freed or nghttp2_session_get_local_window_size(c.session) <= 0)
+        return self.connection is not None and (
+            self.connection.transport.unsent() > 0      # so nothing is read of it (http2_server.pyx)
+            or 0 < since <= self.connection.bodies.freed or nghttp2_session_get_local_window_size(self.connection.session) <= 0)
+
+    cdef int make_room(self) except -1:
+        return self.connection.make_room()
 
     cdef bint is_head_only(self) noexcept:
         return self.head_only
@@ -178,6 +180,7 @@ cdef class Http2ServerLeg(DownLeg):
     cdef int consumed(self, size_t size) except -1:
         """So many bytes of the body went on: open the window by as many."""
         take(&self.input, size)
+        self.arriving.moved = self.connection.worker.poller.now
         if self.input.capacity > <size_t>(IDLE_KEPT if self.connection.worker.is_pressed() else 2 * RUN) and pending(&self.input) == 0:
             release(&self.input)
         self.connection.open_window()
@@ -432,8 +435,7 @@ cdef class Http2ServerLeg(DownLeg):
             self.consumed(pending(&self.input))
         if self.arriving.held:
             self.count_held()
-        if not self.finished:
-            self.finished = True        # of a tunnel
+        self.finished = True            # a tunnel was not yet
         if not self.arriving.ending:
             self.arriving.ending = True     # a frame without a byte waits for a window too: nghttp2 sends none into a full one
             self.connection.waiting += 1
@@ -476,11 +478,9 @@ cdef int recycle(Http2ServerLeg leg) except -1:
     for_next(&leg.trailer)
     for_next(&leg.tail)
     leg.arriving.refusal = leg.status = 0
-    leg.arriving.crowded = False
-    leg.arriving.handed = leg.arriving.held = 0
-    leg.arriving.missing = 0
+    leg.arriving.handed = leg.arriving.held = leg.arriving.missing = 0
     leg.fresh = leg.ended = leg.done = leg.connects = leg.head_only = leg.tunnel = leg.arriving.trails = leg.written = leg.submitted = False
-    leg.finished = leg.torn = leg.arriving.ending = leg.drained = leg.closed = False
+    leg.finished = leg.torn = leg.arriving.ending = leg.arriving.crowded = leg.drained = leg.closed = False
     leg.taking = Taking(0, 0)
     spare_legs.append(leg)
     return 0

@@ -18,7 +18,7 @@ from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.http2.session_memory cimport end_memory, rouse
 from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLOUT
 from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable, step
-from haystack._fast.util.buffer cimport Buffer, add, take
+from haystack._fast.util.buffer cimport Buffer, add, pending, take
 from haystack._fast.util.linked_list cimport Link, join, leave
 from haystack._fast.worker.worker_state cimport SCRATCH
 
@@ -142,6 +142,21 @@ cdef class Http2Server(Streams):
             else:
                 self.worker.erred(b"connection_write_timeout", leg.status)
                 leg.user.end_with(b"connection_write_timeout")
+        return 0
+
+    cdef int make_room(self) except -1:
+        """While what was read for others, and has not gone on, fills the window of the connection."""
+        cdef Link *at = self.legs.oldest
+        cdef Http2ServerLeg leg
+        cdef list holding = []
+        while at != NULL and nghttp2_session_get_local_window_size(self.session) <= 0:
+            leg = <Http2ServerLeg>at.owner
+            at = at.newer
+            if pending(&leg.input) and leg.user is not None:
+                holding.append(leg)
+        for leg in holding:             # each may end others
+            if leg.user is not None and not leg.closed:
+                leg.user.give_way(leg.arriving.moved)
         return 0
 
     cdef int drop_uploads(self, LegUser keep) except -1:
@@ -407,6 +422,8 @@ cdef class Http2Server(Streams):
             nghttp2_session_consume(self.session, number, size)     # nobody wants it
             return self.wants()
         leg.arriving.missing += -<int64_t>size if leg.arriving.missing > 0 and not leg.fresh else <int64_t>size if leg.fresh else 0
+        if pending(&leg.input) == 0:
+            leg.arriving.moved = self.worker.poller.now
         add(&leg.input, data, size)
         leg.count_held()
         return leg.note()

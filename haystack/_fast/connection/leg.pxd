@@ -41,6 +41,7 @@ cdef class LegUser(Waiter):
     cdef int on_drained(self) except -1
     cdef int abort(self) except -1
     cdef int end_with(self, const char *error) except -1
+    cdef int give_way(self, int64_t since) except -1
     # of the upstream leg
     cdef int on_connected(self) except -1
     cdef int on_upstream_room(self) except -1
@@ -69,6 +70,7 @@ cdef class DownLeg:
     cdef int version(self) noexcept
     cdef bint body_done(self) noexcept
     cdef bint is_held_up(self, int64_t since) noexcept
+    cdef int make_room(self) except -1
     cdef bint is_head_only(self) noexcept
     cdef bint takes_trailer(self) noexcept
     cdef int fill(self, Buffer *into) except -1

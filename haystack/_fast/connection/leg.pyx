@@ -60,6 +60,10 @@ cdef class LegUser(Waiter):
         """Break off both sides. error: the word for it (RFC 9209, section 2.3), counted by who calls this."""
         raise NotImplementedError
 
+    cdef int give_way(self, int64_t since) except -1:
+        """Nothing of what has come has gone on since then, so that others of the client can't send: may end this."""
+        raise NotImplementedError
+
     cdef int on_connected(self) except -1:
         """The connection to the endpoint is made: the request may go up."""
         raise NotImplementedError
@@ -158,6 +162,10 @@ cdef class DownLeg:
     cdef bint is_held_up(self, int64_t since) noexcept:
         """Whether more of it can't come, or could not since then, for what its client has sent of other requests, or is sent, waits."""
         return False
+
+    cdef int make_room(self) except -1:
+        """More of it can't come: have those give way that hold what their endpoints have not taken for long."""
+        return 0
 
     cdef bint is_head_only(self) noexcept:
         """Whether the response has no body, whatever its head says (RFC 9110, 9.3.2)."""

@@ -23,4 +23,5 @@ cdef class ServerConnection(Connection):
     cdef bint is_excused(self) noexcept
     cdef int judge(self, int64_t passed) except -1
     cdef int drop_uploads(self, LegUser keep) except -1
+    cdef int make_room(self) except -1
     cdef int cut_off(self, const char *error) except -1

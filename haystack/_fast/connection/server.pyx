@@ -39,6 +39,10 @@ cdef class ServerConnection(Connection):
         """Break off the requests whose bodies are held here, but for this one: there is no memory for all."""
         return 0
 
+    cdef int make_room(self) except -1:
+        """Have those give way of which nothing goes on, while others can't send for what they hold."""
+        return 0
+
     cdef int cut_off(self, const char *error) except -1:
         """Break off with a reset: our kernel would go on to keep what it has for the client. error: a word of RFC 9209."""
         raise NotImplementedError

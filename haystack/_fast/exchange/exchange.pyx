@@ -167,7 +167,8 @@ cdef class Exchange(LegUser):
 
     cdef int check_rate(self) except -1:
         """A client that could have sent, and sent less than the least rate in the last slice, is answered 408."""
-        cdef bint held = (self.up is not None and self.up.unsent() > 0) or self.down.is_held_up(self.deadline - self.slice())
+        cdef bint waits = self.down.is_held_up(self.deadline - self.slice())
+        cdef bint held = waits or (self.up is not None and self.up.unsent() > 0)
         cdef bint expectant = self.request.expects and self.record.received == 0    # the endpoint's turn
         cdef bint excused = held or expectant or self.state > State.SEND or is_stream(self)
         if self.down.body_done():
@@ -178,7 +179,7 @@ cdef class Exchange(LegUser):
             return self.fail(408, b"connection_read_timeout", b"the request's body comes too slowly")
         self.request.judged = self.record.received
         self.deadline = self.worker.poller.now + self.slice()
-        return 0
+        return self.down.make_room() if waits else 0
 
     # the client's side
 
@@ -208,6 +209,12 @@ cdef class Exchange(LegUser):
             self.worker.erred(self.record.error, self.record.status)
         down = self.end()
         return down.reset()
+
+    cdef int give_way(self, int64_t since) except -1:
+        if (self.state != State.TUNNEL and not is_stream(self)) or self.worker.poller.now - since < self.route.timeout_ms:
+            return 0                    # else it has its own time
+        self.worker.erred(b"connection_write_timeout", self.record.status)
+        return self.end_with(b"connection_write_timeout")
 
     # the endpoint's side
 
@@ -249,7 +256,8 @@ cdef class Exchange(LegUser):
         cdef bint expectant = self.request.expects and self.record.received == 0
         if not self.down.body_done() and self.up.unsent() == 0 and not expectant:
             if self.down.is_held_up(self.worker.poller.now - silence(self)):
-                return self.up.extend(silence(self))    # the others have their own time
+                self.down.make_room()   # most of the others have their own time
+                return self.up.extend(silence(self)) if self.up is not None else 0
             return self.fail(408, b"connection_read_timeout", b"the request's body took too long")
         self.worker.reports.fault(self.member, self.route.queue, Fault.TIMEOUT, self.worker.poller.now)
         self.route.picker.failed(self.member)
