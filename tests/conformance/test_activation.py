@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -97,6 +98,45 @@ def test_a_socket_that_nobody_would_serve_stops_the_start(systemd: Systemd) -> N
     port = systemd.ports["http"]
     why = f"the service manager has opened http at tcp 0.0.0.0:{port}, http at tcp [::]:{port}, and nothing"
     until(lambda: any(why in line.get("text", "") for line in systemd.lines), 9, f"{systemd.lines}")
+
+
+def complaint(systemd: Systemd, **settings: str) -> str:
+    """The one line with which it does not start."""
+    assert systemd.start(**settings).wait(20) == 1
+    until(lambda: any(line.get("text", "").startswith("haystack: ") for line in systemd.lines), 9, f"{systemd.lines}")
+    assert not any("Traceback" in line.get("text", "") for line in systemd.lines)
+    return next(line["text"] for line in systemd.lines if line.get("text", "").startswith("haystack: "))
+
+
+def test_what_is_no_socket_stops_the_start_in_a_line(systemd: Systemd) -> None:
+    """As of a unit with ListenFIFO=, or of a LISTEN_FDS that is too large."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as pipe, os.fdopen(writing, "w"):
+        systemd.sockets.append(("http", pipe))
+        number = 2 + len(systemd.sockets)
+        assert complaint(systemd).startswith(f"haystack: LISTEN_FDS={len(systemd.sockets)}, but descriptor {number} is no socket: ")
+
+
+def test_a_socket_for_both_families_is_told_as_that(systemd: Systemd) -> None:
+    """`ListenStream=80`, as most units have it. Its port is in use, but by nobody else."""
+    with socket.socket(socket.AF_INET6) as both:
+        both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        both.bind(("::", 0))
+        both.listen()
+        systemd.sockets = [each for each in systemd.sockets if each[0] != "http"] + [("http", both)]
+        port = both.getsockname()[1]
+        why = complaint(systemd, HAYSTACK_HTTP_PORT=str(port))
+    assert f"http at tcp [::]:{port} (IPv4 too)" in why
+    assert "BindIPv6Only=ipv6-only" in why
+
+
+def test_a_socket_that_does_not_listen_is_none_for_a_listener(systemd: Systemd) -> None:
+    """As one of a unit with Accept=yes: whoever comes there would be refused, or wait for ever."""
+    with socket.socket() as idle:
+        idle.bind(("0.0.0.0", 0))
+        systemd.sockets.append(("admin", idle))
+        port = idle.getsockname()[1]
+        assert f"admin at tcp 0.0.0.0:{port} (it does not listen): " in complaint(systemd, HAYSTACK_ADMIN=f"0.0.0.0:{port}")
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
