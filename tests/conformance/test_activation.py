@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -139,12 +140,34 @@ def test_a_socket_that_does_not_listen_is_none_for_a_listener(systemd: Systemd) 
         assert f"admin at tcp 0.0.0.0:{port} (it does not listen): " in complaint(systemd, HAYSTACK_ADMIN=f"0.0.0.0:{port}")
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+
+
+def verified(folder: Path) -> tuple[int, str]:
+    """What systemd says of the units in a folder: status and complaints."""
+    for unit in folder.iterdir():
+        unit.write_text(unit.read_text().replace("/opt/haystack/bin/haystack run", "/bin/true"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *folder.iterdir()], capture_output=True, text=True, timeout=120, check=False,
+        env={"SYSTEMD_UNIT_PATH": f"{folder}:", "PATH": os.environ["PATH"]},
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+@needs_systemd
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     for unit in UNITS.iterdir():
-        (tmp_path / unit.name).write_text(unit.read_text().replace("/opt/haystack/bin/haystack run", "/bin/true"))
-    done = subprocess.run(
-        ["systemd-analyze", "verify", *tmp_path.iterdir()], capture_output=True, text=True, timeout=120, check=False,
-        env={"SYSTEMD_UNIT_PATH": f"{tmp_path}:", "PATH": os.environ["PATH"]},
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
+        shutil.copy(unit, tmp_path)
+    assert verified(tmp_path) == (0, "")
+
+
+@needs_systemd
+def test_systemd_accepts_the_service_without_sockets_as_the_page_says(tmp_path: Path) -> None:
+    """docs/systemd.md, Workers: the command for those who want Haystack's own sockets."""
+    (command,) = re.findall(r"^ +(sed -i .*haystack\.service)$", (UNITS.parents[1] / "docs" / "systemd.md").read_text(), re.MULTILINE)
+    service = Path(shutil.copy(UNITS / "haystack.service", tmp_path))
+    subprocess.run(["sh", "-c", command.replace("/etc/systemd/system/haystack.service", str(service))], check=True)
+    assert verified(tmp_path) == (0, "")
+    lines = service.read_text().splitlines()
+    assert {"AmbientCapabilities=CAP_NET_BIND_SERVICE", "CapabilityBoundingSet=CAP_NET_BIND_SERVICE"} <= set(lines)
+    assert "CapabilityBoundingSet=" not in lines
