@@ -24,6 +24,7 @@ from haystack.settings import authorities, engine_url, otel, variables
 from haystack.settings.masking import masked
 from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY
 from haystack.settings.settings import OTHER_PORTS, Settings, SettingsError, refusal, variable
+from haystack.settings.unreadable import FOLDER
 from haystack.settings.unreadable import why as why_unreadable
 from haystack.tls import sources
 
@@ -198,7 +199,7 @@ def unreadable(path: Path) -> str:
     """Why the file can't be read; empty: it can."""
     try:
         if path.is_dir():
-            return "it is a folder (Docker creates one if the file in -v does not exist)"
+            return FOLDER
         path.open("rb").close()
     except OSError as error:
         return why_unreadable(error)
