@@ -26,6 +26,7 @@ from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY
 from haystack.settings.settings import OTHER_PORTS, Settings, SettingsError, refusal, variable
 from haystack.settings.unreadable import FOLDER
 from haystack.settings.unreadable import why as why_unreadable
+from haystack.startup import memory_limit
 from haystack.tls import sources
 
 _log = structlog.get_logger("haystack")
@@ -70,6 +71,8 @@ def tell(settings: Settings) -> None:
 def warnings(settings: Settings) -> Iterator[str]:
     """What is odd, and stops nothing."""
     yield from variables.lines(os.environ)
+    if why := memory_limit.warning(settings):
+        yield why
     yield from _open_engines(settings)
     if why := special_names.why_odd_origin(settings.origin):
         yield f"HAYSTACK_ORIGIN={settings.origin}: {why}"
