@@ -61,6 +61,7 @@ from haystack.views.rates import Rates
 from haystack.views.state import State
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
+LONGER = "for requests that take longer: HAYSTACK_DRAIN, and a second more for who kills it, as with docker run --stop-timeout"
 CERTIFICATES = "certificates"  # the name of the tasks that have them made
 FIT = "there has to be a socket for IPv4 and one for IPv6 (BindIPv6Only=ipv6-only), and each has to listen (Accept=no)"
 Processes = list[WorkerProcess] | tuple[()]
@@ -242,6 +243,8 @@ class App:
         if replaced:
             self.console.leave()
         await self.proxy.drain(seconds, patient=replaced)
+        if cut := sum(slot.clients for slot in self.proxy.workers):
+            log.warning("haystack.cut", connections=cut, drain_seconds=seconds, hint=LONGER)
         await self.tasks.stop()  # last of all: while it drains, news of endpoints still count, and each exchange is logged
 
     def _introduce(self, stack: AsyncExitStack) -> None:
