@@ -242,6 +242,11 @@ def answered(error: BaseException) -> bool:
     return isinstance(error, docker.errors.APIError)
 
 
+def failed(error: BaseException) -> bool:
+    """True when the engine answered that it has failed itself (RFC 9110, section 15.6)."""
+    return isinstance(error, docker.errors.APIError) and bool(error.is_server_error())
+
+
 def explain(error: BaseException, certified: bool = True) -> str:
     """One line that says what is wrong and, where known, what to set.
 
