@@ -189,6 +189,7 @@ async def test_an_engine_that_can_no_longer_list_its_networks_costs_no_container
                 identity = engine.add(inspected(number, f"more{number}"))
                 engine.emit("connect", "a" * 64, kind="network", container=identity)
             await sink.until(lambda: sink.names == {"one", "more2", "more3"})
+            await asyncio.to_thread(until, lambda: "networks.untold" in [line["event"] for line in lines], 10, "it is not told")
             assert known
             assert sink.listings[-1].networks == known
             assert sink.errors == []
