@@ -9,6 +9,7 @@ is in flight, HAYSTACK_DRAIN at most; a second one ends at once, unless it comes
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import time
 from collections.abc import Sequence
@@ -60,8 +61,9 @@ from haystack.views.rates import Rates
 from haystack.views.state import State
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
+LONGER = "for requests that take longer: HAYSTACK_DRAIN, and a second more for who kills it, as with docker run --stop-timeout"
 CERTIFICATES = "certificates"  # the name of the tasks that have them made
-ACTIVATION = "see docs/systemd.md for names, ports and addresses"
+FIT = "there has to be a socket for IPv4 and one for IPv6 (BindIPv6Only=ipv6-only), and each has to listen (Accept=no)"
 Processes = list[WorkerProcess] | tuple[()]
 log = structlog.get_logger("haystack")
 
@@ -141,9 +143,11 @@ class App:
             try:
                 take(self.sockets)
             except OSError as error:
+                if error.errno == errno.EADDRINUSE and (unfit := self.sockets.unfit()):  # by whoever has opened these
+                    raise PortError(f"the service manager has opened {', '.join(unfit)}: {FIT}; {activation.SEE}") from error
                 raise PortError(defaults.port_complaint(self.settings, fields, error)) from error
         if idle := self.sockets.unused():
-            raise PortError(f"the service manager has opened {', '.join(idle)}, and nothing listens there: {ACTIVATION}")
+            raise PortError(f"the service manager has opened {', '.join(idle)}, and nothing listens there: {activation.SEE}")
         self.sockets.refuse_rest()
 
     def _bind_dns(self, sockets: Sockets) -> None:
@@ -239,6 +243,8 @@ class App:
         if replaced:
             self.console.leave()
         await self.proxy.drain(seconds, patient=replaced)
+        if cut := sum(slot.clients for slot in self.proxy.workers):
+            log.warning("haystack.cut", connections=cut, drain_seconds=seconds, hint=LONGER)
         await self.tasks.stop()  # last of all: while it drains, news of endpoints still count, and each exchange is logged
 
     def _introduce(self, stack: AsyncExitStack) -> None:

@@ -37,8 +37,11 @@ def _prepared(words: Sequence[str]) -> Keeper | None:
     """Hide secrets from /proc, before anybody could look; then start who watches engines, while there is little to share with it."""
     if words[:1] not in (["run"], ["auto"], ["demo"], ["check"]):
         return None
-    from haystack.startup import keeper, secrets  # noqa: PLC0415 - a health check needs none of it
+    from haystack.net import activation  # noqa: PLC0415 - a health check needs none of it
+    from haystack.startup import keeper, secrets  # noqa: PLC0415 - as above
 
+    if flaw := activation.flaw(os.environ):
+        sys.exit(f"haystack: {flaw}")
     secrets.hide()
     return keeper.fork() if keeper.wanted(words, os.environ) else None
 

@@ -18,6 +18,7 @@ GLOBAL = ("global", "swarm")
 INGRESS = "ingress"  # Swarm's own: containers are on it, but not to be reached there
 JOINED = "put both on an overlay network, or run a Haystack there too"
 ANOTHER = f"it is a network of another machine: publish the port there (docker run --publish), {JOINED}"
+NOWHERE = "null"  # driver of the network `none`: Docker connects a container that is on it to no other one
 ASIDE = ("macvlan", "ipvlan")  # drivers of networks on which the machine's own address leads to no container of that machine
 
 
@@ -90,4 +91,6 @@ def _remedy(network: Network, networks: Mapping[str, Network], here: Standpoint)
         return f"type `{command('docker service update --network-add', name, here.task)}`"
     if swarm and not network.attachable:
         return f"only services may join that: run Haystack as one, `{command('docker service create --network', name)} ... haystack`"
-    return f"type `{command('docker network connect', name, here.name)}`"
+    joins = command("docker network connect", name, here.name)
+    alone = next((n.name for each in here.own if (n := networks.get(each)) and n.driver == NOWHERE), "")
+    return f"type `{command('docker network disconnect', alone, here.name)} && {joins}`" if alone else f"type `{joins}`"

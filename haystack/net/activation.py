@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import stat
 from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from haystack.net.sockets import Held
 
 FIRST = 3  # descriptor (SD_LISTEN_FDS_START)
+SEE = "see docs/systemd.md for names, ports and addresses"
 NAMES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
 
@@ -23,6 +25,19 @@ def count(environment: Mapping[str, str]) -> int:
     """How many descriptors this very process was given."""
     number = environment.get("LISTEN_FDS", "")
     return int(number) if environment.get("LISTEN_PID", "") == str(os.getpid()) and number.isdecimal() else 0
+
+
+def flaw(environment: Mapping[str, str]) -> str:
+    """What is wrong with these descriptors, in a line; empty: nothing. Before any other is opened, which would be taken for one of them."""
+    number = count(environment)
+    for descriptor in range(FIRST, FIRST + number):
+        try:
+            is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+        except OSError:  # there is no such descriptor
+            is_socket = False
+        if not is_socket:
+            return f"LISTEN_FDS={number}, but descriptor {descriptor} is no socket: {SEE}"
+    return ""
 
 
 def handed(environment: MutableMapping[str, str]) -> list[Held]:

@@ -103,7 +103,7 @@ class Sockets:
         if taken := self._taken(name, address, port, kind):
             return taken
         for each in self._activated:
-            if each.name == name and _fits(each.sock, address, port, kind):
+            if each.name == name and _fits(each.sock, address, port, kind) and _listens(each.sock):
                 self._used.add(each.sock.fileno())
                 return self.keep(name, each.sock.dup())
         return None
@@ -118,7 +118,11 @@ class Sockets:
     def unused(self) -> list[str]:
         """Sockets of the service manager that no listener has taken: nobody would serve who comes there."""
         idle = (each for each in self._activated if each.sock.fileno() not in self._used)
-        return [f"{each.name or 'without a name'} at {_place(each.sock)}" for each in idle]
+        return [_told(each) for each in idle]
+
+    def unfit(self) -> list[str]:
+        """Those of them that no listener could take, whatever its port, and why."""
+        return [_told(each) for each in self._activated if _both(each.sock) or not _listens(each.sock)]
 
     def surplus(self, name: str, address: str, port: int, kind: int = socket.SOCK_STREAM) -> Iterator[socket.socket]:
         """More sockets that were handed over for this: what waits in their queues must not be lost."""
@@ -157,14 +161,28 @@ class Sockets:
         return any(each.name == name and _fits(each.sock, address, port, kind) for each in self.held())
 
 
+def _told(each: Held) -> str:
+    return f"{each.name or 'one without a name'} at {_place(each.sock)}"
+
+
 def _place(sock: socket.socket) -> str:
     """Where a socket listens, for people."""
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return str(sock.getsockname())
     host, port, *_ = sock.getsockname()
     kind = _PROTOCOLS.get(socket.SocketKind(sock.type), "no")
-    both = sock.family == socket.AF_INET6 and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
-    return f"{kind} {f'[{host}]' if ':' in host else host}:{port}{' (IPv4 too)' if both else ''}"
+    both, idle = " (IPv4 too)" if _both(sock) else "", "" if _listens(sock) else " (it does not listen)"
+    return f"{kind} {f'[{host}]' if ':' in host else host}:{port}{both}{idle}"
+
+
+def _both(sock: socket.socket) -> bool:
+    """Whether it is one for IPv4 and IPv6."""
+    return sock.family == socket.AF_INET6 and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+
+
+def _listens(sock: socket.socket) -> bool:
+    """Whether clients can come to it; not to one that is a single client's, as with Accept=yes, or that is bound and no more."""
+    return sock.type != socket.SOCK_STREAM or bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
 def _fits(sock: socket.socket, address: str, port: int, kind: int) -> bool:

@@ -37,8 +37,8 @@ def imported() -> ModuleType:
 
 
 if __name__ == "__main__":
-    # the control process alone decides when a worker goes: a Ctrl-C reaches the whole group, and does so while all this is imported
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # the control process alone decides when a worker goes: Ctrl-C, or a terminal's end, reaches the whole group, while all this is imported
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
     load(PACKAGE)
     imported().main(*map(int, sys.argv[1:]))

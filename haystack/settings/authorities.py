@@ -66,8 +66,10 @@ def binding(value: object) -> str:
     kid, _, secret = str(value).strip().rpartition(":")
     if not kid or not _KID.fullmatch(kid):
         raise ValueError("there is no KID before the last colon")
-    if len(secret) < LEAST_SECRET or not re.fullmatch(r"[A-Za-z0-9_-]+=*", secret):
+    if not re.fullmatch(r"[A-Za-z0-9_-]+=*", secret):
         raise ValueError("the HMAC key is not base64url")
+    if len(secret) < LEAST_SECRET:
+        raise ValueError(f"the HMAC key has {len(secret)} characters: authorities give {LEAST_SECRET} at least")
     return f"{kid}:{secret}"
 
 

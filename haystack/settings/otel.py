@@ -12,6 +12,7 @@ from pathlib import Path
 
 from haystack.model import spelling
 from haystack.model.reports import Sampling
+from haystack.settings import unreadable
 from haystack.settings.settings import SettingsError
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -58,8 +59,9 @@ def take_files(environment: MutableMapping[str, str]) -> None:
         try:
             environment[name] = ",".join(Path(path).read_text(encoding="utf-8").split("\n")).strip(", \t\r")
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise SettingsError(f"{name}_FILE: {path!r} can't be used: {why}; it takes the file that holds {name}") from None
+            raise SettingsError(
+                f"{name}_FILE: {path!r} can't be used: {unreadable.why(error)}; it takes the file that holds {name}"
+            ) from None
 
 
 def _is_on(environment: Mapping[str, str]) -> bool:

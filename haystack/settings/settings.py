@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from haystack.net import access
-from haystack.settings import addresses, authorities, balance, engine_url, forwarding, masking, parsers
+from haystack.settings import addresses, authorities, balance, engine_url, forwarding, masking, parsers, unreadable
 from haystack.settings import aliases as aliases_of
 from haystack.settings.addresses import Networks
 from haystack.settings.kinds import Addresses, Balance, Clients, Count, Folder, Level, Pem, Port, Switch, Time, TimeOrOff
@@ -256,11 +256,12 @@ def _kept(settings: Settings, field: str) -> str | None:
     if text is not None:
         raise SettingsError(f"{name} and {name}_FILE are both set: one of them is to say it")
     try:
-        return KEPT[field](path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(refusal(f"{field}_file", str(path), error.strerror or str(error))) from None
-    except ValueError as error:
-        raise SettingsError(refusal(f"{field}_file", str(path), str(error))) from None
+        found = path.read_text(encoding="utf-8")
+        if not found.strip():
+            raise ValueError("it is empty")  # noqa: TRY301 - one of several reasons
+        return KEPT[field](found)
+    except (OSError, ValueError) as error:
+        raise SettingsError(refusal(f"{field}_file", str(path), unreadable.why(error))) from None
 
 
 def complaint(error: ErrorDetails) -> str:

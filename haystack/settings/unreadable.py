@@ -6,9 +6,17 @@ import errno
 import os
 from pathlib import Path
 
+FOLDER = "it is a folder (Docker creates one if the file in -v does not exist)"
 
-def why(error: OSError) -> str:
-    """The reason, a line; for want of permission with the file, or the folder above it, that bars the way."""
+
+def why(error: OSError | ValueError) -> str:
+    """The reason, a line; for want of permission with the file, or the folder above it, that bars the way. ValueError: of what is in it."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text in UTF-8"
+    if isinstance(error, ValueError):
+        return str(error)
+    if error.errno == errno.EISDIR:
+        return FOLDER
     reason = error.strerror or str(error)
     if error.errno != errno.EACCES or not isinstance(error.filename, str | bytes | os.PathLike):
         return reason

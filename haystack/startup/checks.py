@@ -24,7 +24,9 @@ from haystack.settings import authorities, engine_url, otel, variables
 from haystack.settings.masking import masked
 from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY
 from haystack.settings.settings import OTHER_PORTS, Settings, SettingsError, refusal, variable
+from haystack.settings.unreadable import FOLDER
 from haystack.settings.unreadable import why as why_unreadable
+from haystack.startup import memory_limit
 from haystack.tls import sources
 
 _log = structlog.get_logger("haystack")
@@ -69,6 +71,8 @@ def tell(settings: Settings) -> None:
 def warnings(settings: Settings) -> Iterator[str]:
     """What is odd, and stops nothing."""
     yield from variables.lines(os.environ)
+    if why := memory_limit.warning(settings):
+        yield why
     yield from _open_engines(settings)
     if why := special_names.why_odd_origin(settings.origin):
         yield f"HAYSTACK_ORIGIN={settings.origin}: {why}"
@@ -198,7 +202,7 @@ def unreadable(path: Path) -> str:
     """Why the file can't be read; empty: it can."""
     try:
         if path.is_dir():
-            return "it is a folder (Docker creates one if the file in -v does not exist)"
+            return FOLDER
         path.open("rb").close()
     except OSError as error:
         return why_unreadable(error)

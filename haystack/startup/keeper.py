@@ -92,8 +92,8 @@ def fork() -> Keeper:
 def _live(orders: socket.socket, first: socket.socket) -> NoReturn:
     """The keeper's whole life."""
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the control process alone decides when they go
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)  # the control process alone decides when they go
         confine()
         _end_with_parent(signal.SIGCONT)  # one that is stopped goes on, sees its orders end, and ends whom it has started
         _call(b"haystack-keeper")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,16 +15,18 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 PROC = Path("/proc")
 CONTROL = "control"
+LIMIT = "Max open files"
 STARTED, USER, SYSTEM, RESIDENT, VIRTUAL = 19, 11, 12, 21, 20  # fields of /proc/PID/stat behind the name, from 0
 
 
 class Process(NamedTuple):
-    """Seconds of CPU, bytes of memory, open descriptors (None: not told), and Unix seconds of its start."""
+    """Seconds of CPU, bytes of memory, open descriptors and how many there may be (None: not told), and Unix seconds of its start."""
 
     cpu: float
     resident: int
     virtual: int
     descriptors: int | None
+    limit: int | None
     started: float
 
 
@@ -34,6 +37,7 @@ def families(pids: Iterable[tuple[str, int]], proc: Path = PROC) -> Iterator[Met
     resident = GaugeMetricFamily("process_resident_memory_bytes", "Resident memory of a process.", labels=[told])
     virtual = GaugeMetricFamily("process_virtual_memory_bytes", "Virtual memory of a process.", labels=[told])
     descriptors = GaugeMetricFamily("process_open_fds", "Open file descriptors of a process.", labels=[told])
+    limit = GaugeMetricFamily("process_max_fds", "Limit of open file descriptors of a process.", labels=[told])
     started = GaugeMetricFamily("process_start_time_seconds", "Unix time at which a process started.", labels=[told])
     for name, pid in pids:
         found = read(pid, proc)
@@ -45,7 +49,9 @@ def families(pids: Iterable[tuple[str, int]], proc: Path = PROC) -> Iterator[Met
         started.add_metric([name], found.started)
         if found.descriptors is not None:
             descriptors.add_metric([name], found.descriptors)
-    yield from (cpu, resident, virtual, descriptors, started)
+        if found.limit is not None:
+            limit.add_metric([name], found.limit)
+    yield from (cpu, resident, virtual, descriptors, limit, started)
 
 
 def read(pid: int, proc: Path = PROC) -> Process | None:
@@ -61,6 +67,7 @@ def read(pid: int, proc: Path = PROC) -> Process | None:
         int(fields[RESIDENT]) * os.sysconf("SC_PAGE_SIZE"),
         int(fields[VIRTUAL]),
         _descriptors(proc / str(pid) / "fd"),
+        _limit(proc / str(pid) / "limits"),
         booted + int(fields[STARTED]) / tick,
     )
 
@@ -79,3 +86,12 @@ def _descriptors(folder: Path) -> int | None:
         return folder.stat().st_size or sum(1 for _ in folder.iterdir())
     except OSError:
         return None
+
+
+def _limit(file: Path) -> int | None:
+    """How many a process may have (getrlimit(2), the soft limit)."""
+    with suppress(OSError, ValueError):  # of another user's, or `unlimited`
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.startswith(LIMIT):
+                return int(line.removeprefix(LIMIT).split()[0])
+    return None

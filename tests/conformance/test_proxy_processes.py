@@ -208,6 +208,8 @@ def test_sigterm_finishes_what_is_in_flight(origin: Origin) -> None:
         response = client.response()
         assert (response.status, response.body, response.complete) == (200, b"ok", True)
         assert client.closed()
+        haystack.ended()
+        assert not any(line.get("event") == "haystack.cut" for line in haystack.lines)
 
 
 def test_a_signal_that_comes_twice_at_once_counts_once_and_a_later_one_ends_all(origin: Origin) -> None:
@@ -242,6 +244,7 @@ def test_what_is_in_flight_has_so_long_and_no_longer(origin: Origin) -> None:
             assert client.closed()
             haystack.ended()
             assert 0.3 <= time.monotonic() - told < 5
+            assert haystack.wait("haystack.cut")["connections"] == 1
     finally:
         gate.set()
 

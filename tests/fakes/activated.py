@@ -13,7 +13,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from tests.fakes.ports import free_port
 from tests.fakes.worker import STARTED, Member, command, environment, until
@@ -49,7 +49,7 @@ class Systemd:
     def __init__(self, folder: Path, *units: str) -> None:
         self.folder = folder
         self.ports = {name: free_port() for name in units}
-        self.sockets: list[tuple[str, socket.socket]] = []
+        self.sockets: list[tuple[str, socket.socket | TextIO]] = []
         with ExitStack() as opened:
             for name in units:
                 text = (UNITS / f"haystack-{name}.socket").read_text()

@@ -71,6 +71,7 @@ class FakeEngine:
         self.broken = set()
         self.refused = set()
         self.status = 500  # of refusals
+        self.version = {"Version": "27.0.0", "ApiVersion": VERSION}
         self.dripping = {}  # path: "head" or "body"
         self.endless = set()
         self.encoding = ""  # that its answers claim to have
@@ -240,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
             engine.lists_now.wait(LONGEST)
             return [summary(identity, raw) for identity, raw in list(engine.containers.items())]
         return {
-            "/version": {"Version": "27.0.0", "ApiVersion": VERSION},
+            "/version": engine.version,
             "/info": engine.info | {"SystemTime": rfc3339(time.time() + engine.ahead)},
             "/networks": engine.networks,
             "/_ping": "OK",
@@ -259,7 +260,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, value) if value is not None else self._answer(404, {"message": "no such thing"})
 
     def _answer(self, status, value):
-        self._bytes(status, json.dumps(value).encode())
+        self._bytes(status, value if isinstance(value, bytes) else json.dumps(value).encode())
 
     def _bytes(self, status, body):
         self.send_response(status)

@@ -78,7 +78,8 @@ class Haystack:
     """The process. lines: its log so far, as parsed JSON; port: where its http listener is.
 
     instead_of: another one, which it replaces, with the same folder; out: a file for its standard output; cwd: where it is started;
-    descriptors: what `ulimit` is told of file descriptors before it starts; group: it leads a process group of its own, for `signal_all`.
+    descriptors: what `ulimit` is told of file descriptors before it starts; group: it leads a process group of its own,
+    for `signal_all`, and has no terminal.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Haystack:
             stdout=out,
             stderr=subprocess.PIPE,
             cwd=cwd,
-            process_group=0 if group else None,
+            start_new_session=group,
         )
         STARTED.append(self.process)
         self.lines: list[dict[str, Any]] = []

@@ -77,6 +77,8 @@ def test_promtool_reads_every_query_of_the_dashboard(tmp_path):
 SERIES = 'haystack_service_requests_total{instance="h",service="web",method="GET",code="%s"}'
 DURATIONS = 'haystack_service_request_duration_seconds_bucket{instance="h",service="web",le="%s"}'
 LAGS = 'haystack_discovery_lag_seconds_bucket{instance="h",le="%s"}'
+FILES = 'process_%s_fds{instance="h",job="haystack",process="worker-0"}'
+EXPIRES = 'haystack_certificate_not_after_seconds{instance="h",name="www.example.com",source="acme",key="k"}'
 LONG = "x90"  # minutes
 CASES = {
     "HaystackServiceErrors": [(SERIES % "2xx", "0+60"), (SERIES % "5xx", "0+20")],
@@ -94,7 +96,8 @@ CASES = {
     "HaystackPeerAway": [('haystack_peer_up{instance="h",peer="10.0.0.2"}', "0")],
     "HaystackDown": [('up{instance="h",job="haystack"}', "0")],
     "HaystackWorkerDies": [('haystack_worker_restarts_total{instance="h",worker="0"}', "0+1")],
-    "HaystackDescriptorsLeak": [('process_open_fds{instance="h",job="haystack",process="worker-0"}', "0+500")],
+    "HaystackDescriptorsLeak": [(FILES % "open", "0+10"), (FILES % "max", "4096")],
+    "HaystackCertificateExpires": [(EXPIRES, "172800")],  # two days after the time at which the tests begin, which is 0
     "HaystackDiscoveryLate": [(LAGS % "1.0", "0+1"), (LAGS % "5.0", "0+6"), (LAGS % "+Inf", "0+6")],
     "HaystackNameserverAway": [('haystack_nameserver_skipped{instance="h",server="10.0.0.2:53"}', "1")],
 }
@@ -111,7 +114,9 @@ WELL = [
     ('haystack_peer_up{instance="h",peer="10.0.0.2"}', "1"),
     ('up{instance="h",job="haystack"}', "1"),
     ('haystack_worker_restarts_total{instance="h",worker="0"}', "1"),
-    ('process_open_fds{instance="h",job="haystack",process="worker-0"}', "900"),
+    (FILES % "open", "900"),
+    (FILES % "max", "1048576"),
+    (EXPIRES, "1209600"),
     *((LAGS % bound, values) for bound, values in (("1.0", "0+60"), ("5.0", "0+61"), ("+Inf", "0+61"))),
     ('haystack_nameserver_skipped{instance="h",server="10.0.0.2:53"}', "0"),
 ]
@@ -134,6 +139,11 @@ def test_an_alert_fires_and_no_other_one(tmp_path, alert):
 @needs_promtool
 def test_no_alert_fires_while_all_is_well(tmp_path):
     assert try_rules(tmp_path, RULES, lasting(WELL)) == set()
+
+
+def test_a_share_of_failures_is_0_and_not_unknown_where_none_has_failed():
+    """A sum over no series is none at all in Prometheus, and Grafana says `No data` of it."""
+    assert [query for query in QUERIES if "code=~" in query and " / " in query and "or vector(0)) /" not in query] == []
 
 
 @pytest.mark.parametrize("file", ["compose.yaml", "stack.yml"])

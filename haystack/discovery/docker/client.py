@@ -68,10 +68,20 @@ def connect(host: str, certificates: Certificates | None, timeout: float = TIMEO
     base = host.replace("https://", "tcp://", 1)
     first = Client(base, "1.30", config, timeout)  # only to ask for the version: that needs none
     try:
-        version = str(asked(first, "/version", timeout, versioned=False).json()["ApiVersion"])
+        version = _version_of(asked(first, "/version", timeout, versioned=False).json())
+    except (docker.errors.NotFound, exceptions.InvalidJSONError) as error:
+        raise KeyError("ApiVersion") from error  # as of a web server, whose page would be no reason
     finally:
         first.close()
     return Client(base, version, config, timeout)
+
+
+def _version_of(told: Any) -> str:
+    """The API version that an engine tells. Raises KeyError: it tells none, and so is no engine."""
+    version = told.get("ApiVersion") if isinstance(told, dict) else None
+    if not isinstance(version, str) or not _API.fullmatch(version):
+        raise KeyError("ApiVersion")
+    return version
 
 
 def clock(client: Client, timeout: float) -> float | None:
@@ -232,6 +242,11 @@ def answered(error: BaseException) -> bool:
     return isinstance(error, docker.errors.APIError)
 
 
+def failed(error: BaseException) -> bool:
+    """True when the engine answered that it has failed itself (RFC 9110, section 15.6)."""
+    return isinstance(error, docker.errors.APIError) and bool(error.is_server_error())
+
+
 def explain(error: BaseException, certified: bool = True) -> str:
     """One line that says what is wrong and, where known, what to set.
 
@@ -267,6 +282,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         waiting += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
 
 
+_API = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 _VERSION = re.compile(r"^/v[0-9.]+(?=/)")
 _MEANINGS = (
     ("certificate required", "TLS: the engine asks for a client certificate: set DOCKER_CERT and DOCKER_KEY, or DOCKER_CERT_PATH"),

@@ -65,6 +65,11 @@ class View:
     def __contains__(self, identity: str) -> bool:
         return identity in self._found
 
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Those of the engine, as they were told last. From any thread."""
+        return self._all_networks
+
     def set_networks(self, networks: Iterable[Network], here: tuple[own_place.Address, ...] = (), attached: tuple[str, ...] = ()) -> None:
         """Take these as all the networks there are. here: Haystack's addresses, for when it is in no container; attached: their subnets."""
         old = self._networks

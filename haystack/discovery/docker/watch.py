@@ -58,7 +58,7 @@ class Watch:
         self._turns = Turns(timing.again, timing.relist)
         self._looks = Looks(client, view, self._asking, self._turns, timing.answer, self._crowd, self._looked)
         self._exit_details = ExitDetails(client, view, self._asking, timing.answer, timing.burst, self._crowd, self._touch)
-        self._networks = Networks(client, self._asking, self._placed)
+        self._networks = Networks(client, self._asking, self._placed, lambda: bool(view.networks))
         self._silence = Silence(client, self._asking, timing, seen, self._there)
         self._stopping: dict[str, float] = {}  # until when it is believed that a container stops
         self._told: set[str] = set()  # looked at because of an event since the last list was asked for
@@ -123,8 +123,8 @@ class Watch:
         if not self._networks.accepts(nets):
             return
         engine = self._view.engine
-        found = [inspect.network(raw, engine.id if engine else "") for raw in nets.raw]
-        self._view.set_networks((n for n in found if n is not None), nets.addresses, nets.attached)
+        told = [n for raw in nets.raw if (n := inspect.network(raw, engine.id if engine else "")) is not None]
+        self._view.set_networks(self._view.networks if nets.error else told, nets.addresses, nets.attached)
 
     def _placed(self, nets: Nets, identities: set[str], told: float) -> None:
         """The networks have been looked at again, because of events about them and these containers."""

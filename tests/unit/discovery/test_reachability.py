@@ -53,6 +53,13 @@ def test_a_network_of_its_own_container_is_no_obstacle_and_another_one_is_named_
     assert obstacle(me, SHOP, own=OWN[:12]) == told
 
 
+def test_a_container_without_network_has_to_leave_that_before_docker_lets_it_join_another():
+    """`docker run --network none`, as for a Haystack that is hardened and connected afterwards."""
+    none = Network(id="0" * 64, name="none", engine="e", driver="null")
+    told = "type `docker network disconnect none front && docker network connect shop front`"
+    assert obstacle(raw(1, "front", none), SHOP, own=OWN, networks=(*NETWORKS, none)).endswith(f"; {told}")
+
+
 def test_in_a_service_of_swarm_it_is_the_service_that_joins():
     me = raw(1, "front.1.x", MESH, labels={"com.docker.swarm.service.name": "front"})
     assert obstacle(me, CLOSED, own=OWN).endswith("; type `docker service update --network-add closed front`")

@@ -60,3 +60,10 @@ def test_an_email_address(text):
 def test_what_is_no_email_address(text):
     with pytest.raises(SettingsError, match="HAYSTACK_ACME_EMAIL"):
         load({"acme_email": text})
+
+
+def test_a_key_of_a_binding_that_is_cut_off_is_told_as_that():
+    with pytest.raises(ValueError, match="the HMAC key has 7 characters: authorities give 16 at least"):
+        authorities.binding("kid:aGVsbG8")
+    with pytest.raises(ValueError, match="not base64url"):
+        authorities.binding("kid:" + "+/" * 20)

@@ -29,6 +29,11 @@ def test_a_file_that_can_not_be_read_and_both_of_them_stop_the_start(tmp_path: P
     name = otel.HEADERS[0]
     with pytest.raises(SettingsError, match=r"HEADERS_FILE: '.*none' can't be used: No such file or directory; it takes the file"):
         otel.take_files({f"{name}_FILE": str(tmp_path / "none")})
+    with pytest.raises(SettingsError, match="it is a folder"):
+        otel.take_files({f"{name}_FILE": str(tmp_path)})
+    (tmp_path / "binary").write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match="it is not text in UTF-8"):
+        otel.take_files({f"{name}_FILE": str(tmp_path / "binary")})
     with pytest.raises(SettingsError, match="are both set"):
         otel.take_files({f"{name}_FILE": "x", name: "secret=s3cret"})
 

@@ -194,15 +194,24 @@ def test_secrets_may_be_kept_in_files(monkeypatch, tmp_path):
         load()
 
 
-@pytest.mark.parametrize(("text", "why"), [(None, "No such file"), ("c2VjcmV0", "not PEM text")])
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [(None, "No such file"), (b"c2VjcmV0", "not PEM text"), (b" \n", "it is empty"), (b"\xffc2VjcmV0", "it is not text in UTF-8")],
+)
 def test_a_file_of_a_secret_that_can_not_be_used_ends_the_start_with_one_line(monkeypatch, tmp_path, text, why):
     if text:
-        (tmp_path / "key").write_text(text)
+        (tmp_path / "key").write_bytes(text)
     monkeypatch.setenv("DOCKER_KEY_FILE", str(tmp_path / "key"))
     with pytest.raises(SettingsError, match=why) as caught:
         load()
     assert "c2VjcmV0" not in str(caught.value)
     assert str(caught.value).startswith("DOCKER_KEY_FILE: ")
+
+
+def test_a_secret_that_is_a_folder_is_told_as_what_docker_has_made(monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_KEY_FILE", str(tmp_path))
+    with pytest.raises(SettingsError, match="it is a folder \\(Docker creates one"):
+        load()
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,12 @@ def test_the_file_or_the_folder_above_it_is_named_and_what_is_said_mends_it(tmp_
     assert told(key) == ""
 
 
+def test_a_folder_is_told_as_what_docker_makes_of_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="directory") as caught:
+        tmp_path.open()
+    assert unreadable.why(caught.value) == "it is a folder (Docker creates one if the file in -v does not exist)"
+
+
 def test_other_reasons_are_the_systems(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such") as caught:
         (tmp_path / "missing").open()

@@ -44,6 +44,8 @@ def page(there, form=TEXT):
     "line",
     [
         f'haystack_service_requests_total{{service="{NAME}",method="GET",code="2xx"}} 3',
+        f'haystack_service_requests_total{{service="{NAME}",method="GET",code="5xx"}} 0',
+        f'haystack_service_requests_total{{service="{NAME}",method="GET",code="none"}} 0',
         f'haystack_service_request_duration_seconds_bucket{{service="{NAME}",le="0.001"}} 0',
         f'haystack_service_request_duration_seconds_bucket{{service="{NAME}",le="0.0025"}} 4',
         f'haystack_service_request_duration_seconds_bucket{{service="{NAME}",le="0.005"}} 5',
@@ -76,6 +78,10 @@ def page(there, form=TEXT):
 )
 def test_a_figure_has_its_line(there, form, line):
     assert line in page(there, form).splitlines()
+
+
+def test_no_figure_is_told_of_a_method_that_nobody_used(there):
+    assert not [line for line in page(there).splitlines() if line.startswith("haystack_service_requests_total{") and "GET" not in line]
 
 
 def test_both_formats_say_the_same(there):

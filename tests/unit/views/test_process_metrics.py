@@ -9,6 +9,11 @@ from haystack.views.process_metrics import families, read
 
 STAT = "7 (a) b (c)) S " + " ".join(["0"] * 10 + ["250", "50"] + ["0"] * 6 + ["1000", "4096000", "25"] + ["0"] * 20)
 
+LIMITS = """Limit                     Soft Limit           Hard Limit           Units
+Max cpu time              unlimited            unlimited            seconds
+Max open files            1024                 524288               files
+"""
+
 
 @pytest.fixture
 def proc(tmp_path):
@@ -17,6 +22,7 @@ def proc(tmp_path):
     for n in range(3):
         (tmp_path / "7" / "fd" / str(n)).touch()
     (tmp_path / "7" / "stat").write_text(STAT)
+    (tmp_path / "7" / "limits").write_text(LIMITS)
     return tmp_path
 
 
@@ -25,6 +31,17 @@ def test_a_name_with_brackets_moves_no_field(proc):
     tick = os.sysconf("SC_CLK_TCK")
     assert (found.cpu, found.virtual, found.started) == (300 / tick, 4096000, 1000 + 1000 / tick)
     assert found.resident == 25 * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_the_limit_of_files_is_the_one_that_counts(proc):
+    assert read(7, proc).limit == 1024
+
+
+@pytest.mark.parametrize("text", ["", LIMITS.replace("1024  ", "unlimited")])
+def test_without_a_limit_there_is_no_figure(proc, text):
+    (proc / "7" / "limits").write_text(text)
+    assert read(7, proc).limit is None
+    assert [family.samples for family in families([("x", 7)], proc) if family.name == "process_max_fds"] == [[]]
 
 
 def test_who_has_gone_is_left_out(proc):

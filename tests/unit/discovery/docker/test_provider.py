@@ -177,6 +177,29 @@ async def test_a_network_event_looks_at_the_container_again(engine, sink):
     assert {n.name for n in sink.listings[-1].networks} == {"bridge", "app"}
 
 
+async def test_an_engine_that_can_no_longer_list_its_networks_costs_no_container_that_comes(engine, sink):
+    """GET /networks fails where a plugin or the store of networks does: what was known of them stays, and all else goes on."""
+    engine.add(inspected(1, "one"), event=False)
+    with capture_logs() as lines:
+        async with running(provider(engine), sink):
+            await sink.until(lambda: sink.names == {"one"})
+            known = sink.listings[-1].networks
+            engine.refused = {"/networks"}
+            for number in (2, 3):
+                identity = engine.add(inspected(number, f"more{number}"))
+                engine.emit("connect", "a" * 64, kind="network", container=identity)
+            await sink.until(lambda: sink.names == {"one", "more2", "more3"})
+            await asyncio.to_thread(until, lambda: "networks.untold" in [line["event"] for line in lines], 10, "it is not told")
+            assert known
+            assert sink.listings[-1].networks == known
+            assert sink.errors == []
+            engine.refused = set()
+            engine.networks.append({"Id": "f" * 64, "Name": "made", "Driver": "bridge", "IPAM": {"Config": None}})
+            engine.emit("create", "f" * 64, kind="network")
+            await sink.until(lambda: "made" in {network.name for network in sink.listings[-1].networks})
+    assert len([line for line in lines if line["event"] == "networks.untold"]) == 1
+
+
 async def test_gone_between_event_and_inspection_costs_nobody_else(engine, sink):
     two = inspected(2, "two")
     engine.missing.add(two["Id"])

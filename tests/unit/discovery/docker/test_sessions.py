@@ -270,3 +270,12 @@ def connections_to(engine):
     inodes = {str(fd.readlink()) for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink()}
     rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
     return sum(row[2].endswith(f":{engine.port:04X}") and f"socket:[{row[9]}]" in inodes for row in rows)
+
+
+@pytest.mark.parametrize("told", [{}, {"ApiVersion": None}, {"ApiVersion": "4.9.3-dev"}, [], "ok", None, b"<html>"])
+async def test_what_tells_no_version_of_the_api_is_told_as_no_engine(engine, sink, told):
+    """As something else that listens on the port of DOCKER_HOST, and speaks JSON."""
+    engine.version = told
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.errors)
+    assert set(sink.errors) == {"it answers, but is not a Docker Engine"}
