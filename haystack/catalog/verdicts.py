@@ -13,15 +13,17 @@ import msgspec
 
 from haystack.catalog import places
 from haystack.health import policy, ramp
+from haystack.health.failure_texts import REFUSED
 from haystack.health.policy import Condition, Verdict
 from haystack.loop.turns import Turns, stretches
 from haystack.model.overrides import NONE, Overrides, drain_of, weight_of
 from haystack.model.records import Container, Problem
-from haystack.model.services import Endpoint, Override
+from haystack.model.services import Cause, Endpoint, Override
 
 Member = tuple[Container, Endpoint]
 Conditions = Callable[[Container, Endpoint], Condition]
 Problems = tuple[list[Problem], list[Problem]]
+LISTENS = "is that the port on which the application listens (haystack.port), at 0.0.0.0 and not at 127.0.0.1?"
 
 
 def _kind(endpoint: Endpoint) -> str:
@@ -102,7 +104,8 @@ class Judge(NamedTuple):
             well.update(e.id for (_, e), v, _ in judged if v.well)
             yield
         unwell = sum(v.panic for v in verdicts)
-        panic = [Problem(subject=f"health of {kind}", message=_panic(unwell, len(peers)))] if unwell else []
+        broken = next((c.waiting for (_, c), v in zip(known, verdicts, strict=True) if v.panic and v.cause is Cause.BROKEN), "")
+        panic = [Problem(subject=f"health of {kind}", message=_panic(unwell, len(peers), broken))] if unwell else []
         return _unreached([c for c, condition in known if condition.unreachable]), panic
 
     def _with(
@@ -148,8 +151,11 @@ def _stands(old: Endpoint, verdict: Verdict) -> bool:
     )  # fmt: skip
 
 
-def _panic(unwell: int, total: int) -> str:
-    """That some are in although they are not well."""
+def _panic(unwell: int, total: int, broken: str) -> str:
+    """That some are in although they are not well. broken: why one of these has never begun to work, empty: that is not so."""
+    why = f": {broken}" if broken else ""
+    if broken.endswith(REFUSED):
+        why += f"; {LISTENS}"
     if total == 1:
-        return "its only endpoint gets requests although it is unhealthy, because there is no other (panic)"
-    return f"{unwell} of {total} endpoints get requests although they are unhealthy, because too few are healthy (panic)"
+        return f"its only endpoint gets requests although it is unhealthy, because there is no other (panic){why}"
+    return f"{unwell} of {total} endpoints get requests although they are unhealthy, because too few are healthy (panic){why}"

@@ -36,27 +36,31 @@ def containers_text(state: State, width: int | None, wanted: Wanted = ALL) -> Tu
     if not found:
         return Lines("no containers yet", *trouble_lines(state)).pieces()
     out = Lines()
-    rows = (
-        (
-            c.short_id,
-            unproxied.called(c.name, c.label),
-            c.image,
-            [each for each in (c.address, c.address6) if each],
-            f"{c.network or '-'}: {c.address_reason.removeprefix(f'network {c.network}: ')}",
-            [f"{p.number}/{p.protocol}" for p in c.ports] or "none",
-            c.state,
-            c.health,
-            c.services,
-        )
-        for c in found
-    )
-    yield from shown(out, CONTAINER, rows, width, wanted)
-    for container in found if not wanted.texts else ():
-        out.add(*prose(_wrong(container), width))
+    yield from shown(out, CONTAINER, map(_row, found), width, wanted)
+    listed = []
+    for container in found:
+        if wanted.fits(_row(container)):
+            listed.append(container)
+            out.add(*prose(_wrong(container), width))
         yield
-    yield from add_health(out, found if not wanted.texts else (), width)
+    yield from add_health(out, listed, width)
     out.add(*prose(trouble_lines(state), width))
     return out.pieces()
+
+
+def _row(container: Container) -> tuple[object, ...]:
+    """As CONTAINER has the columns."""
+    return (
+        container.short_id,
+        unproxied.called(container.name, container.label),
+        container.image,
+        [each for each in (container.address, container.address6) if each],
+        f"{container.network or '-'}: {container.address_reason.removeprefix(f'network {container.network}: ')}",
+        [f"{p.number}/{p.protocol}" for p in container.ports] or "none",
+        container.state,
+        container.health,
+        container.services,
+    )
 
 
 def _wrong(container: Container) -> Iterator[str]:

@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from haystack.console import departed, lists
+from haystack.console.command_line import nearest_of
 from haystack.console.long_text import Lines
 from haystack.console.tables import tabled
 from haystack.console.wrapping import prose
 from haystack.loop.turns import Turns, stretches
+from haystack.model import naming
 from haystack.model.records import Container
 from haystack.model.services import Endpoint
 from haystack.observe.safe_text import printable
@@ -40,11 +42,15 @@ def text(state: State, asked: Asked, width: int | None) -> Turns[tuple[list[str]
 def _nobody(state: State, asked: Asked, width: int | None) -> Turns[list[str]]:
     """What there is to say where no service answers."""
     otherwise = unclaimed.otherwise(state, asked)
-    if any(asked.host in departed.served(state, d) for d in state.registry.departures):
+    gone = any(asked.host in departed.served(state, d) for d in state.registry.departures)
+    if gone:
         otherwise = "its last container has gone: requests wait for a while, then 503; 404 after a minute"
     lines = [f"no service claims {asked.host}{asked.path}: {otherwise}"]
-    if (whole := lists.whole(asked.host, state)) in state.snapshot.services and whole != asked.host:
+    short, whole = naming.short_name(asked.host, state.snapshot.origin), lists.whole(asked.host, state)
+    if whole in state.snapshot.services and whole != asked.host:
         lines.append(f"did you mean {whole}?")
+    elif whole not in state.snapshot.services and short != asked.host and not gone:
+        lines += filter(None, [(yield from nearest_of(short, lists.short_names(state))).removeprefix("; ")])
     if state.settings.expose == "labelled":
         lines.append("HAYSTACK_EXPOSE=labelled: a container without a haystack.* label is in no service")
     lines += departed.lines(state, [asked.host])

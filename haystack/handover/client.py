@@ -142,6 +142,8 @@ def _asked(peer: socket.socket, ask: protocol.Ask, folder: Path) -> Predecessor 
         raise ReplaceError(
             f"the running Haystack (process {offer.pid}, version {offer.version}) uses another protocol: stop it, then start this one"
         )
+    if protocol.is_first(peer):
+        raise ReplaceError("the running Haystack is the first process of this container, which ends with it: replace it from another one")
     sockets = _given(peer, offer.sockets)
     try:
         return Predecessor(peer, offer, sockets, _told(peer, offer.orders))

@@ -185,8 +185,18 @@ def decoded(data: bytes, flags: int = 0) -> Any:
 
 def trusted(peer: socket.socket, users: Container[int] | None = None) -> bool:
     """Whether the other side runs as one of these users; None: as the same user, or as root."""
-    _, user, _ = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    return user in ((0, os.geteuid()) if users is None else users)
+    return _credentials(peer)[1] in ((0, os.geteuid()) if users is None else users)
+
+
+def is_first(peer: socket.socket) -> bool:
+    """Whether the other side is the first process of this one's PID namespace: its end kills all others there (pid_namespaces(7))."""
+    return _credentials(peer)[0] == 1  # the number that it has here; 0 if it is in a namespace beside this one
+
+
+def _credentials(peer: socket.socket) -> tuple[int, int, int]:
+    """Process, user and group of the other side (SO_PEERCRED, unix(7))."""
+    process, user, group = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return process, user, group
 
 
 def _close(sockets: Sequence[socket.socket], descriptors: Sequence[int] = ()) -> None:

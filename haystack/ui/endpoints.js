@@ -5,6 +5,7 @@ import { milliseconds, perSecond } from "./sparkline.js";
 import { STANDINGS, called, moment, place, why } from "./words.js";
 
 const COLUMNS = ["state", "container", "address", "protocol", "weight", "load", "why"];
+const LISTENERS = ["http", "http-alt"];
 const ORDER = ["kept", "out", "gone", "awaited", "drained", "draining", "in"];
 
 export class Endpoints {
@@ -65,7 +66,8 @@ function begin() {
 
 // What its port is for, and how it is spoken to, where that is not HTTP/1.1 in plain text.
 function spoken(endpoint) {
-  if (endpoint.listener === null) return endpoint.type === "tcp" ? endpoint.port_name : `${endpoint.port_name}/${endpoint.type}`;
+  if (endpoint.listener === null && endpoint.type !== "tcp") return `${endpoint.port_name}/${endpoint.type}`;
+  if (endpoint.listener === null) return LISTENERS.includes(endpoint.port_name) ? `${endpoint.port_name}, not served` : endpoint.port_name;
   return endpoint.protocol === "http" ? endpoint.listener : `${endpoint.listener} (${endpoint.protocol})`;
 }
 

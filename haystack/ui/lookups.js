@@ -6,12 +6,23 @@ const TYPES = ["A", "AAAA", "SRV", "PTR", "CNAME", "TXT", "MX", "NS", "SOA"];
 
 export class Lookups {
   constructor() {
-    const url = make("input", { id: "explain-url", name: "url", placeholder: "http://web.services.haystack/", autocomplete: "off", spellcheck: "false", required: "" });
-    const name = make("input", { id: "dns-name", name: "name", placeholder: "web.services.haystack", autocomplete: "off", spellcheck: "false", required: "" });
+    this.origin = "";
+    const url = make("input", { id: "explain-url", name: "url", autocomplete: "off", spellcheck: "false", required: "" });
+    const name = make("input", { id: "dns-name", name: "name", autocomplete: "off", spellcheck: "false", required: "" });
     const type = make("select", { id: "dns-type", name: "type", "aria-label": "record type" }, ...TYPES.map(each => make("option", {}, each)));
     this.element = make("section", { "aria-labelledby": "lookups", class: "lookups" }, make("h2", { id: "lookups" }, "Look up"),
       box("Who answers this URL?", "explain-url", "/api/explain", "Explain", [url]),
       box("What does DNS say of this name?", "dns-name", "/api/dns", "Look up", [name, type]));
+    this.fields = [url, name];
+  }
+
+  // Examples below the origin that this Haystack has.
+  update(origin) {
+    if (origin === this.origin) return;
+    this.origin = origin;
+    const [url, name] = this.fields;
+    url.placeholder = `http://web.services.${origin}/`;
+    name.placeholder = `web.services.${origin}`;
   }
 }
 

@@ -43,6 +43,7 @@ export class Overview {
     this.list.set(found.map(service => service.name));
     this.idle.update(picture, text => this.has(text));
     this.timeline.update(picture, entry => this.has(wordsOf(entry)));
+    this.lookups.update(picture.summary.origin);
     this.about.update(picture);
   }
 

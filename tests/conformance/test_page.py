@@ -11,6 +11,7 @@ import pytest
 
 from haystack.model.records import Problem
 from haystack.model.services import Carried, Cause
+from haystack.model.snapshot import Snapshot
 from haystack.tls.certificate import Certificate
 from haystack.tls.store import Store, key_of_name
 from tests.fakes.browser import Now, Rate, Site, Tab, chromium, containers, endpoint, service
@@ -244,6 +245,15 @@ def look_up(page: Any) -> None:
 def test_questions_are_answered(browser: Any, site: Site) -> None:
     with Tab(browser, site.url) as page:
         look_up(page)
+
+
+def test_examples_are_below_the_origin_and_a_port_that_a_label_has_set_aside_is_said_not_to_be_served(browser: Any) -> None:
+    with Site(Snapshot(version=1, created=1.0, origin="home.example")) as made:
+        made.show(service("web", endpoint(1), endpoint(2, listener=None, port_name="http")))
+        with Tab(browser, made.url) as page:
+            page.wait_for_selector("#dns-name[placeholder='web.services.home.example']")
+            page.wait_for_selector("#explain-url[placeholder='http://web.services.home.example/']")
+            assert page.locator(".rows .protocol").all_text_contents() == ["http", "http, not served"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -159,6 +159,17 @@ def test_health_is_judged_among_those_who_carry_the_claim(worker: Worker) -> Non
     assert any("one.example/" in p.subject and "its only endpoint gets requests" in p.message for _, p in worker.snapshot.problems)
 
 
+@pytest.mark.parametrize(
+    ("waiting", "advised"), [("port 3000 does not accept", True), ("port 8443 has a certificate that is not accepted: self-signed", False)]
+)
+def test_of_one_that_never_began_to_work_the_problem_says_why_and_what_to_look_at(worker: Worker, waiting: str, advised: bool) -> None:
+    worker.ill["c1"] = Condition(waiting=waiting, overdue=True)
+    worker.show(container(1))
+    (told,) = worker.problems()
+    assert f"because there is no other (panic): {waiting}" in told
+    assert ("is that the port on which the application listens (haystack.port)" in told) == advised
+
+
 def test_what_a_claim_waits_for_is_told_and_awaited_though_others_are_in(worker: Worker) -> None:
     worker.ill["c1"] = Condition(waiting="port 80 does not answer")
     worker.show(container(1, "one.example"), container(2))

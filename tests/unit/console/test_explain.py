@@ -63,6 +63,13 @@ def test_a_services_short_name_is_told_with_the_whole_one(form):
     assert "did you mean" not in said(form.format("nobody"))[1]
 
 
+@pytest.mark.parametrize("wrong", ["ngnix", "nginxx"])
+def test_a_misspelt_service_is_told_with_the_nearest(wrong):
+    status, text = said(f"http://{wrong}.services.haystack/")
+    assert (status, "did you mean nginx?" in text) == (1, True)
+    assert "did you mean" not in said(f"http://{wrong}.example/")[1]
+
+
 async def test_of_https_it_says_which_certificate_there_is():
     assert "nothing listens for https: set HAYSTACK_ACME" in said("https://shop.example/")[1]
     shown = site()

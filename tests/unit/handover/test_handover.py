@@ -5,6 +5,8 @@ import os
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -114,6 +116,25 @@ def test_one_that_is_silent_is_not_waited_for(tmp_path, monkeypatch):
         with pytest.raises(ReplaceError, match="does not answer"):
             client.ask(tmp_path)
         heard.set()
+
+
+def test_the_first_process_of_a_container_is_not_replaced_from_within(tmp_path):
+    """As by `docker exec haystack haystack run --replace`: both ended."""
+    code = f"""if True:
+        from pathlib import Path
+        from haystack.handover import client
+        from tests.unit.handover.test_handover import liar, offer, wire
+        with liar(Path({str(tmp_path)!r}), lambda peer: wire.send(peer, offer(0))):
+            try:
+                print(client.ask(Path({str(tmp_path)!r})))
+            except client.ReplaceError as error:
+                print(error)
+    """
+    words = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    if "ermitted" in done.stderr:
+        pytest.skip("no PID namespaces here")
+    assert "the first process of this container" in done.stdout, done.stderr
 
 
 def test_another_kind_of_socket(tmp_path):
