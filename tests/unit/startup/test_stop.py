@@ -20,7 +20,7 @@ async def test_nothing_is_ordered_any_more_while_it_drains():
         await asyncio.sleep(0)
         going.update({task.get_name(): not task.done() for task in tasks})
 
-    app.proxy = SimpleNamespace(drain=drain)
+    app.proxy = SimpleNamespace(drain=drain, workers=())
     tasks = [app.tasks.spawn(asyncio.Event().wait(), name) for name in (CERTIFICATES, "docker")]
     await asyncio.sleep(0)
     await app._drain()
