@@ -9,6 +9,7 @@ import subprocess
 import sys
 import termios
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -23,6 +24,14 @@ from tests.fakes.worker import START_LIMIT, STARTED, Haystack, Member, command, 
 RELOAD = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 # It becomes the command, with its standard input as the terminal that controls it.
 CONTROLLED = f"import fcntl, os, sys; fcntl.ioctl(0, {termios.TIOCSCTTY}, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_said_nohup() -> Iterator[None]:
+    """Where all tests run by that, what they start would ignore SIGHUP."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("number", RELOAD)

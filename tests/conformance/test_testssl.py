@@ -21,6 +21,7 @@ BAD = frozenset({"WARN", "MEDIUM", "HIGH", "CRITICAL", "FATAL"})  # WARN: a chec
 # Of the certificate alone, which is made for a test: whoever runs Haystack brings another one.
 OF_THE_CERTIFICATE = {
     "cert_validityPeriod": "it is valid for centuries",
+    "cert_extlifeSpan": "the same",
     "cert_revocation": "its CA has neither a revocation list nor OCSP",
 }
 
