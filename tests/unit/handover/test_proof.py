@@ -59,6 +59,7 @@ async def asked(folder: Path, *descriptors: int) -> wire.Any:
 
 
 @needs_landlock
+@pytest.mark.untraced
 async def test_a_worker_of_the_same_user_gets_nothing_and_is_told_of(runs: Path) -> None:
     """It had the listening sockets, and the keys of TLS sessions, and could have the running one drain."""
     with capture_logs() as logs:

@@ -13,6 +13,7 @@ import pytest
 from haystack.proxy import landlock
 from tests.fakes.folders import open_to_all
 
+pytestmark = pytest.mark.untraced
 there = ctypes.CDLL(None).syscall(landlock.CREATE, None, ctypes.c_size_t(0), landlock.ASK_VERSION) >= 1
 needs_landlock = pytest.mark.skipif(not there, reason="this kernel has no Landlock")
 
