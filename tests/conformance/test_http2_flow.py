@@ -132,6 +132,7 @@ def test_bodies_that_endpoints_do_not_take_have_a_bound_in_all(fakes):
     gate = threading.Event()
     settings = {"HAYSTACK_ANSWER_MEMORY": "8M", "HAYSTACK_TIMEOUT": "60s", "HAYSTACK_ACCESS_LOG": "off"}
     with house(fakes, stalled(gate), respond(), **settings) as web, contextlib.ExitStack() as stack:
+        stack.callback(gate.set)
         (worker,) = web.haystack.workers()
         before = resident(worker)
         clients = [stack.enter_context(web.rude()) for _ in range(40)]

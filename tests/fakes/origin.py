@@ -12,6 +12,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
@@ -104,11 +105,16 @@ async def _read_chunks(reader: asyncio.StreamReader, request: Request) -> bytes:
     return bytes(body)
 
 
+THREADS = 256
+
+
 class Loop:
     """An asyncio loop in a daemon thread: many origins and chaos proxies share one."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        # scripts wait in threads for what a test does: where there are few, those of a test that has failed hold up all others
+        self.loop.set_default_executor(ThreadPoolExecutor(THREADS, "fakes"))
         self.thread = threading.Thread(target=self.loop.run_forever, name="fakes", daemon=True)
         self.thread.start()
 
