@@ -1,6 +1,6 @@
 """The shell: SSH with public keys only, on the sockets of ssh_listener.py.
 
-Who may begin a login: login_limits.py; what a client gets: ssh_connection.py.
+login_limits.py decides who may begin a login, and ssh_connection.py serves who has.
 """
 
 from __future__ import annotations

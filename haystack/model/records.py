@@ -154,7 +154,7 @@ class ConnectionOptions(Record, frozen=True, kw_only=True, array_like=True):
 
     @property
     def speech(self) -> tuple[object, ...]:
-        """What is spoken on them: the protocol, and all of TLS."""
+        """The protocol of these connections, and their TLS: alike for endpoints that are spoken to in one way."""
         return tuple(getattr(self, name) for name in SPEECH)
 
 

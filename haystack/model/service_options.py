@@ -95,11 +95,11 @@ SPECS: Mapping[str, Spec[Any]] = MappingProxyType(
 
 
 def usual(settings: Defaults, *, public: bool) -> ServiceOptions:
-    """What is in effect where no label asks for anything. public: of a service with a public name."""
+    """The defaults of all options, by the settings. public: of a service with a public name."""
     return ServiceOptions(**{name: spec.default(settings, public) for name, spec in SPECS.items()})
 
 
 def effective(asked: ServiceOptions, otherwise: ServiceOptions) -> ServiceOptions:
-    """What is in effect: what labels ask for; where they don't, that of the other, which is complete."""
+    """The options in effect: those that labels ask for, and `otherwise`, which is complete, for the rest."""
     own = {name: value for name in FIELDS if (value := getattr(asked, name)) is not None}
     return msgspec.structs.replace(otherwise, **own) if own else otherwise

@@ -28,7 +28,7 @@ def count(environment: Mapping[str, str]) -> int:
 
 
 def flaw(environment: Mapping[str, str]) -> str:
-    """What is wrong with these descriptors, in a line; empty: nothing. Before any other is opened, which would be taken for one of them."""
+    """The line that refuses these descriptors; empty: all are sockets. To be asked first: a file opened before could have such a number."""
     number = count(environment)
     for descriptor in range(FIRST, FIRST + number):
         try:

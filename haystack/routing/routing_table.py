@@ -39,7 +39,7 @@ class Policy(Defaults, Protocol):
 
 
 class Usual(NamedTuple):
-    """What is in effect where no label asks for anything: of services with a public name, and of others.
+    """The options of services without labels: of those with a public name, and of others.
 
     near: endpoints on Haystack's own host come first.
     """

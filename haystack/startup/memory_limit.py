@@ -39,7 +39,7 @@ def needed(settings: Settings) -> int:
 
 
 def warning(settings: Settings, root: Path = Path("/")) -> str:
-    """What is to be told of the limit; empty: it is high enough."""
+    """The warning about a limit that is too low; empty: it is high enough."""
     limit, wanted = allowed(root), needed(settings)
     if limit is None or (limit >= wanted and settings.answer_memory):
         return ""

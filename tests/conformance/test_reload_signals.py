@@ -52,7 +52,7 @@ def test_a_signal_that_asks_for_a_reload_ends_nothing_and_is_told(origin: Origin
 
 
 def test_a_terminal_that_is_closed_ends_it_once_its_requests_have_ended(origin: Origin, tmp_path: Path) -> None:
-    """Whoever closes the window of `make run` wants it to end, as with Ctrl-C, and loses no answer either."""
+    """A closed window ends `make run` as Ctrl-C does: requests in flight are answered first."""
     gate = threading.Event()
     origin.script = held(gate, OK)
     with Window(tmp_path, Member("web", origin.port)) as window, Client(window.port) as client:

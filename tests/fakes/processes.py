@@ -1,4 +1,4 @@
-"""Processes of this machine as /proc tells (proc(5)). One that ends meanwhile is none: what is asked of it is empty."""
+"""What /proc tells of this machine's processes (proc(5)). The answer about a process that has ended is empty, and no error."""
 
 from __future__ import annotations
 

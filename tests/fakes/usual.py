@@ -1,4 +1,4 @@
-"""What is in effect of services without labels, by settings that a test chooses."""
+"""The options of services without labels, by settings that a test chooses."""
 
 from __future__ import annotations
 

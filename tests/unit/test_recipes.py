@@ -119,7 +119,7 @@ def test_check_tells_of_each_label_that_it_can_not_use(tmp_path, capsys):
 
 
 def test_a_label_of_services_is_named_where_its_recipe_says_and_nowhere_else():
-    """One that nobody but a route heeds: what is between the label and the route needs no change for another one."""
+    """hsts_max_age is heeded by routes alone: no module on its way from the label to the route has to name it."""
     (recipe,) = (each for each in recipes() if each[0].startswith("a label of services"))
     modules = (path for path in (ROOT / "haystack").rglob("*.p*") if path.suffix in (".py", ".pyx", ".pxd", ".pyi"))
     naming = {str(path.relative_to(ROOT)) for path in modules if re.search(r"\bhsts_max_age\b", path.read_text())}

@@ -439,7 +439,7 @@ cdef class Route:
     """What a host name leads to: members that are ready now, and how to choose among them.
 
     options: a ServiceOptions (model/service_options.py), as rows have it. Of balance the route keeps what its key is made of;
-    max_connections is for endpoints to hold. What is None is not done: it is not sticky, nobody waits, and no other endpoint is asked.
+    max_connections is held by endpoints (Endpoint.hold). None of sticky, wait or retry: no cookie, no waiting, no retry.
     queue: of the route that this one follows; path: the prefix of all paths that lead here, without slash at its end; via: the pseudonym
     that requests pass under.
     """
